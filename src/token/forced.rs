@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::clock::Timestamp;
 use super::schedule::{FORCED_PAUSE_MAX, FORCED_PAUSE_MIN};
 
-/// How many routes are remembered.
-const MAX_ROUTES: usize = 16;
+/// How many routes are remembered: those that pause the longest.
+const MAX_ROUTES: usize = 64;
 /// How many routes may force a refresh without a pause between them.
 const BURST: u32 = 3;
 
@@ -37,8 +38,10 @@ pub(super) struct ForcedRefreshes {
     attempt: u64,
     /// Whether that demand used up one of `spare`.
     used_spare: bool,
-    /// The routes that have forced a refresh, the latest last.
+    /// The routes that have forced a refresh, or were rejected with the token that another one had forced.
     routes: Vec<RoutePause>,
+    /// The route of the last demand, and when that was.
+    last: Option<(RequestRoute, Instant)>,
     /// How many routes without a pause of their own may force a refresh now.
     spare: u32,
     /// When `spare` last changed.
@@ -65,6 +68,7 @@ impl ForcedRefreshes {
             attempt: 0,
             used_spare: false,
             routes: Vec::new(),
+            last: None,
             spare: BURST,
             counted: None,
             pause: FORCED_PAUSE_MIN,
@@ -113,16 +117,19 @@ impl ForcedRefreshes {
         }
         self.attempt = number;
         own.last = Some(now);
-        self.remember(own);
+        self.last = Some((route, now));
+        self.remember(own, now);
         Ok(())
     }
 
     /// The attempt that was demanded yielded no token: it does not count.
     pub(super) fn failed(&mut self, number: u64) {
         if self.attempt == number
-            && let Some(last) = self.routes.last_mut()
+            && let Some((route, _)) = self.last.take()
         {
-            last.last = None;
+            if let Some(known) = self.routes.iter_mut().find(|known| known.route == route) {
+                known.last = None;
+            }
             if self.used_spare {
                 self.spare = (self.spare + 1).min(BURST);
             }
@@ -137,7 +144,7 @@ impl ForcedRefreshes {
         route: RequestRoute,
         accepted: bool,
         is_in_use: bool,
-        now: SystemTime,
+        now: Timestamp,
     ) {
         let known = self.routes.iter_mut().find(|known| known.route == route);
         if accepted {
@@ -159,17 +166,17 @@ impl ForcedRefreshes {
             }
             // It waited for the refresh that another route had forced.
             None => {
-                let last = self.routes.last().and_then(|forced| forced.last);
-                self.remember(RoutePause {
+                let waited = RoutePause {
                     route,
-                    last,
+                    last: self.last.map(|(_, at)| at),
                     pause: FORCED_PAUSE_MIN * 2,
                     accepted: Some(false),
-                });
+                };
+                self.remember(waited, now.monotonic);
             }
         }
         if !is_in_use {
-            self.ineffective_since.get_or_insert(now);
+            self.ineffective_since.get_or_insert(now.wall);
         }
     }
 
@@ -185,12 +192,23 @@ impl ForcedRefreshes {
         self.ineffective_since
     }
 
-    fn remember(&mut self, own: RoutePause) {
+    /// If there are too many, forgets the route whose pause ends first, and of several the newest: a client can invent
+    /// routes, and must not make the pause of another one end early. What was demanded last stays, since `failed` may
+    /// concern it.
+    fn remember(&mut self, own: RoutePause, now: Instant) {
         self.routes.retain(|known| known.route != own.route);
-        if self.routes.len() == MAX_ROUTES {
-            self.routes.remove(0);
-        }
+        let forced_last = self.last.map(|(route, _)| route);
         self.routes.push(own);
+        if self.routes.len() > MAX_ROUTES {
+            let routes = self.routes.iter().enumerate();
+            let kept_until = |(_, known): &(usize, &RoutePause)| {
+                (Some(known.route) == forced_last, known.left(now))
+            };
+            let first = routes.rev().min_by_key(kept_until).map(|(index, _)| index);
+            if let Some(index) = first {
+                self.routes.remove(index);
+            }
+        }
     }
 
     fn replenish(&mut self, now: Instant) {

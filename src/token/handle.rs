@@ -354,7 +354,7 @@ impl Tokens {
     /// generation: `accepted` unless it was a 401 again. Adjusts the pause between forced refreshes.
     pub fn replayed(&self, generation: u64, route: RequestRoute, accepted: bool) {
         let is_in_use = self.shared.accepted.load(Ordering::Relaxed) >= generation;
-        let now = self.shared.clock.now().wall;
+        let now = self.shared.clock.now();
         let mut forced = self.shared.forced();
         forced.replayed(route, accepted, is_in_use, now);
     }

@@ -6,6 +6,14 @@ fn route(path: &str) -> RequestRoute {
     RequestRoute::of("GET", path)
 }
 
+/// A moment of which only the monotonic clock matters.
+fn at(monotonic: Instant) -> Timestamp {
+    Timestamp {
+        wall: UNIX_EPOCH,
+        monotonic,
+    }
+}
+
 #[test]
 fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
     let mut forced = ForcedRefreshes::new();
@@ -16,7 +24,7 @@ fn rejected_replays_double_the_pause_from_30_s_to_15_min_once_per_refresh() {
             .demand(number, route("/"), now)
             .expect("the pause is over");
         for _ in 0..100 {
-            forced.replayed(route("/"), false, false, UNIX_EPOCH);
+            forced.replayed(route("/"), false, false, at(now));
         }
         let pause = forced
             .demand(number + 1, route("/"), now)
@@ -33,11 +41,11 @@ fn an_accepted_replay_resets_the_pause_regardless_of_the_others() {
     let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
     forced.demand(1, route("/"), start).unwrap();
-    forced.replayed(route("/"), false, false, UNIX_EPOCH);
+    forced.replayed(route("/"), false, false, at(start));
     let later = start + Duration::from_mins(1);
     forced.demand(2, route("/"), later).unwrap();
     for accepted in [false, true, false, false] {
-        forced.replayed(route("/"), accepted, false, UNIX_EPOCH);
+        forced.replayed(route("/"), accepted, false, at(later));
     }
     assert_eq!(forced.demand(3, route("/"), later), Err(FORCED_PAUSE_MIN));
     assert_eq!(forced.ineffective_since(), None);
@@ -49,11 +57,11 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     let start = Instant::now();
     let after = |seconds| start + Duration::from_secs(seconds);
     forced.demand(1, route("/bad"), start).unwrap();
-    forced.replayed(route("/bad"), false, false, UNIX_EPOCH);
+    forced.replayed(route("/bad"), false, false, at(start));
     forced
         .demand(2, route("/good"), start)
         .expect("a pause of its own");
-    forced.replayed(route("/good"), true, false, UNIX_EPOCH);
+    forced.replayed(route("/good"), true, false, at(start));
     assert!(forced.demand(3, route("/bad"), after(59)).is_err());
     assert!(forced.demand(3, route("/good"), after(29)).is_err());
 
@@ -62,7 +70,7 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     for second in 1_000..4_600 {
         let path = format!("/{second}");
         if forced.demand(second, route(&path), after(second)).is_ok() {
-            forced.replayed(route(&path), false, false, UNIX_EPOCH);
+            forced.replayed(route(&path), false, false, at(after(second)));
             demanded += 1;
         }
     }
@@ -74,7 +82,7 @@ fn a_route_that_is_always_rejected_pauses_no_other_and_many_of_them_are_bounded(
     for second in 10_000..13_600 {
         let path = format!("/{second}");
         if forced.demand(second, route(&path), after(second)).is_ok() {
-            forced.replayed(route(&path), false, true, UNIX_EPOCH);
+            forced.replayed(route(&path), false, true, at(after(second)));
             demanded += 1;
         }
     }
@@ -126,7 +134,7 @@ fn a_route_that_is_rejected_with_the_token_that_another_one_forced_pauses_for_a_
     let mut forced = ForcedRefreshes::new();
     let start = Instant::now();
     forced.demand(1, route("/first"), start).unwrap();
-    forced.replayed(route("/second"), false, false, UNIX_EPOCH);
+    forced.replayed(route("/second"), false, false, at(start));
     let left = forced.demand(2, route("/second"), start);
     assert_eq!(left, Err(FORCED_PAUSE_MIN * 2));
 }
@@ -135,10 +143,33 @@ fn a_route_that_is_rejected_with_the_token_that_another_one_forced_pauses_for_a_
 fn refreshes_are_known_to_be_useless_since_the_first_that_did_not_help() {
     let mut forced = ForcedRefreshes::new();
     let seconds = |count| UNIX_EPOCH + Duration::from_secs(count);
-    forced.replayed(route("/"), false, false, seconds(1));
-    forced.replayed(route("/second"), false, false, seconds(2));
+    let start = Instant::now();
+    let after = |count| Timestamp {
+        wall: seconds(count),
+        monotonic: start,
+    };
+    forced.replayed(route("/"), false, false, after(1));
+    forced.replayed(route("/second"), false, false, after(2));
     assert_eq!(forced.ineffective_since(), Some(seconds(1)));
-    forced.replayed(route("/"), true, false, seconds(3));
-    forced.replayed(route("/other"), false, false, seconds(4));
+    forced.replayed(route("/"), true, false, after(3));
+    forced.replayed(route("/other"), false, false, after(4));
     assert_eq!(forced.ineffective_since(), Some(seconds(4)));
+}
+
+#[test]
+fn routes_that_share_a_refresh_do_not_end_the_pause_of_the_one_that_forced_it() {
+    let mut forced = ForcedRefreshes::new();
+    let start = Instant::now();
+    let mut now = start;
+    for round in 0..20 {
+        if forced.demand(round, route("/r0"), now).is_ok() {
+            assert_eq!(now, start, "the pause of the route has not ended");
+            forced.replayed(route("/r0"), false, false, at(now));
+        }
+        for other in 0..MAX_ROUTES * 2 {
+            forced.replayed(route(&format!("/{round}/{other}")), false, false, at(now));
+        }
+        now += Duration::from_secs(2);
+    }
+    assert!(forced.routes.len() <= MAX_ROUTES);
 }
