@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, heade
 use http_body::Body;
 
 use super::errors::SendError;
-use crate::text::quotable;
+use super::known_words::known_codings;
 
 /// Adds `Transfer-Encoding: chunked` to a request whose body has no known length. Without that field, hyper silently
 /// omits the body of a GET or HEAD.
@@ -87,18 +87,12 @@ fn join_lengths(headers: &mut HeaderMap) -> Result<ResponseFraming, SendError> {
                 .filter(|_| is_digits(part))
                 .and_then(|digits| digits.parse().ok());
             let Some(number) = number else {
-                let what = format!(
-                    "the Content-Length \"{}\" is not a decimal number",
-                    quotable(value.as_bytes())
-                );
-                return Err(framing(what));
+                return Err(framing("its Content-Length is not a decimal number"));
             };
             if let Some(other) = joined.replace(number)
                 && other != number
             {
-                return Err(framing(format!(
-                    "its Content-Length is both {other} and {number}"
-                )));
+                return Err(framing("its Content-Length values differ"));
             }
         }
     }
@@ -113,10 +107,12 @@ fn check_codings(headers: &HeaderMap) -> Result<(), SendError> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (Some(only), None) if is_chunked(only) => Ok(()),
-        (Some(only), None) => Err(framing(format!(
-            "its Transfer-Encoding is \"{}\", and only \"chunked\" is supported",
-            quotable(only.as_bytes())
-        ))),
+        (Some(only), None) => Err(match known_codings(only.as_bytes()) {
+            Some(codings) => framing(format!(
+                "its Transfer-Encoding is \"{codings}\", and only \"chunked\" is supported"
+            )),
+            None => framing("its Transfer-Encoding is unknown, and only \"chunked\" is supported"),
+        }),
         _ => Err(framing("it has more than one Transfer-Encoding")),
     }
 }

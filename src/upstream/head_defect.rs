@@ -1,10 +1,10 @@
 //! What is wrong with the head of a response that hyper rejects. hyper says only that it is invalid; this file reads
-//! the same bytes again, to name the cause.
+//! the same bytes again, to name the cause. Of these bytes it repeats only the names of usual fields.
 
 use std::fmt;
 
 use super::field_limit::FieldLimit;
-use crate::text::quotable;
+use super::known_words::known_field;
 
 /// The most that hyper buffers of a head.
 const MAX_HEAD_KIB: usize = 408;
@@ -20,10 +20,7 @@ pub enum HeadDefect {
     /// `HTTP/1.1`, but no status code of three digits.
     StatusLine,
     /// A field continues on the next line (obs-fold, RFC 9112 section 5.2).
-    Folded {
-        /// The field's name.
-        name: String,
-    },
+    Folded(NamedField),
     /// A line without a colon.
     NoColon {
         /// Which field it would be.
@@ -35,10 +32,7 @@ pub enum HeadDefect {
         number: usize,
     },
     /// A value with a control character.
-    InvalidValue {
-        /// The field's name.
-        name: String,
-    },
+    InvalidValue(NamedField),
     /// More fields than the connection accepts.
     TooManyFields {
         /// How many fields have arrived.
@@ -52,25 +46,38 @@ pub enum HeadDefect {
     TooLong,
 }
 
+/// A field, by its name if that is a usual one, otherwise only by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedField {
+    number: usize,
+    name: Option<&'static str>,
+}
+
+impl fmt::Display for NamedField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => write!(f, "the field \"{name}\""),
+            None => write!(f, "field {}", self.number),
+        }
+    }
+}
+
 impl fmt::Display for HeadDefect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotHttp => f.write_str("it does not begin with \"HTTP/1.\""),
             Self::StatusLine => f.write_str("its first line has no status code of three digits"),
-            Self::Folded { name } => write!(
+            Self::Folded(field) => write!(
                 f,
-                "the field \"{name}\" is folded over several lines, which HTTP/1.1 no longer allows (RFC 9112 section 5.2)"
+                "{field} is folded over several lines, which HTTP/1.1 no longer allows (RFC 9112 section 5.2)"
             ),
             Self::NoColon { number } => write!(f, "line {number} of its fields has no colon"),
             Self::InvalidName { number } => write!(
                 f,
                 "the name of field {number} has a character that no field name may contain"
             ),
-            Self::InvalidValue { name } => {
-                write!(
-                    f,
-                    "the value of the field \"{name}\" has a control character"
-                )
+            Self::InvalidValue(field) => {
+                write!(f, "the value of {field} has a control character")
             }
             Self::TooManyFields {
                 count,
@@ -110,15 +117,17 @@ impl HeadDefect {
         }
         let mut count = 0;
         let mut is_complete = false;
-        let mut previous_name = String::new();
+        let mut field = NamedField {
+            number: 0,
+            name: None,
+        };
         for line in lines {
             if line.is_empty() {
                 is_complete = true;
                 break;
             }
             if matches!(line[0], b' ' | b'\t') {
-                let name = previous_name;
-                return Some(Self::Folded { name });
+                return Some(Self::Folded(field));
             }
             count += 1;
             let number = count;
@@ -129,11 +138,12 @@ impl HeadDefect {
             if name.is_empty() || !name.iter().all(|byte| is_name_byte(*byte)) {
                 return Some(Self::InvalidName { number });
             }
-            previous_name = quotable(name);
+            field = NamedField {
+                number,
+                name: known_field(name),
+            };
             if line[colon + 1..].iter().any(|byte| is_control(*byte)) {
-                return Some(Self::InvalidValue {
-                    name: previous_name,
-                });
+                return Some(Self::InvalidValue(field));
             }
         }
         if count > limit {

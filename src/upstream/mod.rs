@@ -8,9 +8,9 @@
 //! bounded: a head by hyper's buffer and `net::InterimFilter`, trailers and chunk extensions by hyper, and the frames
 //! of a body by the task's budget, which each of them spends. Timers are polled even if that budget is spent.
 //!
-//! From the bottom: `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout_estimate`, `waker`,
-//! `continue_gate`, `upload_progress`, `limits`; `io`, `connector`, `connection`, `pool`; `response_body`, `exchange`,
-//! `send`, `upgrade`.
+//! From the bottom: `known_words`, `field_limit`, `head_defect`, `errors`, `framing`; `idle_timeout_estimate`,
+//! `waker`, `continue_gate`, `upload_progress`, `limits`; `io`, `connector`, `connection`, `pool`; `response_body`,
+//! `exchange`, `send`, `upgrade`.
 
 mod connection;
 mod connector;
@@ -22,6 +22,7 @@ mod framing;
 mod head_defect;
 mod idle_timeout_estimate;
 mod io;
+mod known_words;
 mod limits;
 mod pool;
 mod response_body;

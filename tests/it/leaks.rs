@@ -14,6 +14,7 @@ async fn failing_upstream() -> Upstream {
     Upstream::scripted(async |mut connection: Connection| {
         while let Some(request) = connection.request().await {
             let echo = answer("200 OK", "", &request.target);
+            let with_token = request.target.strip_prefix("/token/").map(malformed_echo);
             let bytes: &[u8] = match request.target.as_str() {
                 "/garbage" => b"\0\0garbage\r\n\r\n",
                 "/half" => b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
@@ -21,7 +22,7 @@ async fn failing_upstream() -> Upstream {
                 "/ambiguous" => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 "/401" => b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 0\r\n\r\n",
                 "/reset" => return connection.reset(),
-                _ => &echo,
+                _ => with_token.as_deref().map_or(&echo, str::as_bytes),
             };
             connection.write(bytes).await;
             if bytes != echo && request.target != "/401" {
@@ -30,6 +31,24 @@ async fn failing_upstream() -> Upstream {
         }
     })
     .await
+}
+
+/// A malformed response with the token where a message about it might quote it.
+fn malformed_echo(place: &str) -> String {
+    let head = match place {
+        "folded" => format!("200 OK\r\n{TOKEN}: a\r\n b\r\n"),
+        "control" => format!("200 OK\r\n{TOKEN}: a\0\r\n"),
+        "name" => format!("200 OK\r\n{TOKEN} {TOKEN}: a\r\n"),
+        "line" => format!("200 OK\r\n{TOKEN}\r\n"),
+        "status" => format!("{TOKEN} {TOKEN}\r\n"),
+        "coding" => format!("200 OK\r\nTransfer-Encoding: {TOKEN}\r\n"),
+        "codings" => format!("200 OK\r\nTransfer-Encoding: {TOKEN}, chunked\r\n"),
+        "length" => format!("200 OK\r\nContent-Length: {TOKEN}\r\n"),
+        "lengths" => format!("200 OK\r\nContent-Length: 2, {TOKEN}\r\n"),
+        "chunk" => format!("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n"),
+        _ => format!("101 {TOKEN}\r\nUpgrade: {TOKEN}\r\nConnection: upgrade\r\n"),
+    };
+    format!("HTTP/1.1 {head}\r\n")
 }
 
 /// A token endpoint whose first two responses contain the token where an error message might quote it.
@@ -65,6 +84,17 @@ async fn trigger_failures(binary: &Binary) -> String {
         "/401",
         "/reset",
         "/?token=x",
+        "/token/folded",
+        "/token/control",
+        "/token/name",
+        "/token/line",
+        "/token/status",
+        "/token/coding",
+        "/token/codings",
+        "/token/length",
+        "/token/lengths",
+        "/token/chunk",
+        "/token/switch",
     ];
     let mut requests: Vec<String> = targets.map(get).to_vec();
     requests.extend(targets.map(|target| post(target, "x")));

@@ -23,8 +23,8 @@ async fn white_space_before_the_colon_is_removed() {
 async fn a_response_that_hyper_rejects_is_a_502_that_names_the_cause() {
     for (head, words) in [
         (
-            "200 OK\r\nX-Long: first\r\n second\r\nContent-Length: 0\r\n\r\n",
-            "the field \\\"X-Long\\\" is folded over several lines",
+            "200 OK\r\nServer: first\r\n second\r\nContent-Length: 0\r\n\r\n",
+            "the field \\\"server\\\" is folded over several lines",
         ),
         (
             "200 OK\r\nX-A: b\r\nno colon\r\nContent-Length: 0\r\n\r\n",
@@ -36,7 +36,7 @@ async fn a_response_that_hyper_rejects_is_a_502_that_names_the_cause() {
         ),
         (
             "200 OK\r\nX-A: b\u{1}\r\nContent-Length: 0\r\n\r\n",
-            "the value of the field \\\"X-A\\\" has a control character",
+            "the value of field 1 has a control character",
         ),
         ("20 OK\r\n\r\n", "no status code of three digits"),
     ] {

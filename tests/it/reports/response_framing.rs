@@ -66,6 +66,10 @@ async fn framing_that_can_be_read_in_two_ways_is_a_502_that_names_the_cause() {
         ),
         ("Transfer-Encoding: gzip, chunked\r\n", "gzip, chunked"),
         (
+            "Transfer-Encoding: x-chunked\r\n",
+            "its Transfer-Encoding is unknown",
+        ),
+        (
             "Content-Length: 2\r\nTransfer-Encoding: gzip\r\n",
             "only \\\"chunked\\\" is supported",
         ),
