@@ -47,13 +47,23 @@ fn announced_override(names: &HeaderValue) -> Option<&[u8]> {
     names.map(<[u8]>::trim_ascii).find(|name| is_override(name))
 }
 
+/// Whether an upgrade to this protocol would let HTTP requests pass unchecked, in whichever version: `h2c`, `HTTP/2.0`,
+/// or `TLS/1.0` (RFC 2817). The proxy never forwards it.
+#[must_use]
+pub fn is_upgrade_to_http(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next();
+    let name = name.unwrap_or_default().trim_ascii();
+    let names: [&[u8]; 3] = [b"h2c", b"http", b"tls"];
+    names.iter().any(|http| name.eq_ignore_ascii_case(http))
+}
+
 impl<'a> GuardFields<'a> {
-    /// Whether the request asks for an upgrade. One to `h2c` does not count: Java's client sends it with every request,
-    /// and the proxy never forwards it.
+    /// Whether the request asks for an upgrade. One that the proxy never forwards does not count: Java's client asks for
+    /// `h2c` with every request.
     pub(super) fn asks_upgrade(&self) -> bool {
         match self.upgrade {
             FieldLines::Absent => false,
-            FieldLines::One(to) => !to.as_bytes().eq_ignore_ascii_case(b"h2c"),
+            FieldLines::One(to) => !is_upgrade_to_http(to.as_bytes()),
             FieldLines::Several => true,
         }
     }

@@ -44,6 +44,7 @@ use users::AdmittedUsers;
 
 pub use callers::Callers;
 pub use cors::Cors;
+pub use fields::is_upgrade_to_http;
 pub use key::{CallerKeyError, KeyDigest, NoRandomness, new_key, parse_keys};
 pub use key_file::{KeyProblem, KeyWatch, check_keys};
 pub use lease::Lease;

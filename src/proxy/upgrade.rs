@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 
 use super::in_flight_limit::Permit;
 use super::request_head::RequestHead;
-use crate::guard::Lease;
+use crate::guard::{Lease, is_upgrade_to_http};
 use crate::metrics::Metrics;
 use crate::token::Session;
 use crate::upstream::Tunnel;
@@ -27,15 +27,15 @@ pub(super) struct ClientUpgrade {
 }
 
 impl ClientUpgrade {
-    /// The upgrade to the one protocol that this request asks for. `h2c` is ignored: Java's client asks for it with
-    /// every request, and inside it requests would pass unchecked.
+    /// The upgrade to the one protocol that this request asks for. One to HTTP itself is ignored: Java's client asks for
+    /// `h2c` with every request, and inside it requests would pass unchecked.
     pub(super) fn requested_by(head: &mut RequestHead) -> Option<Self> {
         let client = head.on_upgrade.take()?;
         let mut lines = head.headers.get_all(header::UPGRADE).iter();
         let protocol = lines.next()?.clone();
         let bytes = protocol.as_bytes();
         let is_one = lines.next().is_none() && !bytes.is_empty() && !bytes.contains(&b',');
-        let is_forwarded = is_one && head.has_no_body && !bytes.eq_ignore_ascii_case(b"h2c");
+        let is_forwarded = is_one && head.has_no_body && !is_upgrade_to_http(bytes);
         let lease = head.lease.take();
         is_forwarded.then_some(Self {
             protocol,
@@ -45,9 +45,14 @@ impl ClientUpgrade {
         })
     }
 
-    /// Restores the hop-by-hop fields of the upgrade, since this hop forwards it.
+    /// Restores the hop-by-hop fields of the upgrade, since this hop forwards it. `TE` is one too.
     pub(super) fn mark(&self, headers: &mut HeaderMap) {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        let nominated = if headers.contains_key(header::TE) {
+            "upgrade, te"
+        } else {
+            "upgrade"
+        };
+        headers.insert(header::CONNECTION, HeaderValue::from_static(nominated));
         headers.insert(header::UPGRADE, self.protocol.clone());
     }
 

@@ -13,6 +13,7 @@ use http::Uri;
 use memchr::memchr;
 
 use super::chunk_reader::ChunkReader;
+use crate::guard::is_upgrade_to_http;
 
 /// How much of a line is kept when it arrives in several reads: enough to recognize a field and to read a length.
 ///
@@ -326,9 +327,9 @@ impl HeadFraming {
 }
 
 /// Whether the proxy forwards an upgrade to this protocol, so that a 101 may follow. It never does for a list, nor for
-/// `h2c`, which Java's client requests every time.
+/// HTTP itself, such as `h2c`, which Java's client requests every time.
 fn is_forwarded(protocol: &[u8]) -> bool {
-    !protocol.contains(&b',') && !protocol.trim_ascii().eq_ignore_ascii_case(b"h2c")
+    !protocol.contains(&b',') && !is_upgrade_to_http(protocol)
 }
 
 /// The rest of `line` after `name` and a colon.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::support::{Client, Connection, Proxy, Upstream, answer, until};
+use crate::support::{Client, Connection, Proxy, Upstream, answer, ask, until};
 
 const UPGRADE: &str =
     "GET /ws HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -43,6 +43,32 @@ async fn bytes_sent_early_never_reach_an_upstream_that_has_not_switched() {
         until("the upstream connection is closed", || upstream.open() == 0).await;
         assert_eq!(upstream.seen_count(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_upgrade_to_http_in_any_version_is_not_forwarded() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for protocol in [
+        "h2c", "H2C", "h2c/2", "HTTP/2.0", "http", "TLS/1.0", "h2c , x",
+    ] {
+        let request = UPGRADE.replace("websocket", protocol);
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.status, 200, "{protocol}");
+        let seen = upstream.seen().pop().unwrap();
+        assert!(seen.values("upgrade").is_empty(), "{protocol}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_trailers_is_named_in_connection_beside_the_upgrade() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    let request = UPGRADE.replace("\r\n\r\n", "\r\nTE: trailers\r\n\r\n");
+    assert_eq!(ask(proxy.address, request).await.status, 200);
+    let seen = upstream.seen().pop().unwrap();
+    assert_eq!(seen.values("te"), ["trailers"]);
+    assert_eq!(seen.values("connection"), ["upgrade, te"]);
 }
 
 #[tokio::test]

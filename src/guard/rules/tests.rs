@@ -135,6 +135,8 @@ fn read_only_allows_safe_methods_and_no_upgrade() {
         ("GET", &[websocket, ("upgrade", "h2c")], "rule_refused"),
         ("GET", &[("upgrade", "h2c, websocket")], "rule_refused"),
         ("GET", &[("upgrade", "h2c")], "passes"),
+        ("GET", &[("upgrade", "H2C/2")], "passes"),
+        ("GET", &[("upgrade", "http/2.0")], "passes"),
     ] {
         assert_eq!(
             verdict(&guard, method, "/x", fields),
