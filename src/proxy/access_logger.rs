@@ -37,6 +37,11 @@ impl AccessLogger {
         self.sink.report_omitted().await;
     }
 
+    /// Records requests that end without a response as cut by the end of the proxy from now on.
+    pub(super) fn begin_cut(&self) {
+        self.sink.is_cutting.store(true, Ordering::Relaxed);
+    }
+
     /// Begins the record of a request.
     pub(super) fn begin<B>(
         &self,

@@ -2,6 +2,7 @@
 //! Paths are recorded without their query.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -174,6 +175,15 @@ impl AccessRecord {
         }
     }
 
+    /// There is no response: the client has gone away, or the proxy has cut the connection.
+    #[cold]
+    fn note_abandoned(&mut self) {
+        if self.sink.is_cutting.load(Ordering::Relaxed) {
+            let error = "the proxy stopped before the API had responded (drain)";
+            self.set_failure(Reason::Draining, error.to_owned());
+        }
+    }
+
     fn gets_a_line(&self) -> bool {
         let has_failed = self.reason.is_some()
             || self
@@ -197,6 +207,9 @@ impl Drop for AccessRecord {
     fn drop(&mut self) {
         if self.fate == RecordFate::Discarded {
             return;
+        }
+        if self.head.is_none() && self.reason.is_none() {
+            self.note_abandoned();
         }
         let ended = Instant::now();
         self.count(ended);

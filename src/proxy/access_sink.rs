@@ -1,7 +1,7 @@
 //! What the access records of a proxy share: where they are counted, and how many log lines rejected requests have had.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,6 +18,8 @@ const PERIOD: Duration = Duration::from_mins(1);
 pub(super) struct AccessSink {
     pub(super) metrics: Arc<Metrics>,
     pub(super) rejections: RejectionLines,
+    /// The time to drain is over.
+    pub(super) is_cutting: AtomicBool,
 }
 
 /// The log lines of requests that were rejected before their caller was admitted. Anyone can send these, so that their
@@ -29,6 +31,7 @@ impl AccessSink {
         Self {
             metrics,
             rejections: RejectionLines([const { AtomicU64::new(0) }; _]),
+            is_cutting: AtomicBool::new(false),
         }
     }
 

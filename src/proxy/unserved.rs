@@ -128,6 +128,10 @@ impl<G: GuardView> UnservedResponses for UnservedResponder<G> {
         record.set_status(response.status());
         Some(response)
     }
+
+    fn begin_cut(&self) {
+        self.access_logger.begin_cut();
+    }
 }
 
 /// Whether a cupbearer asks which program uses the port. It does not know that the port has TLS.

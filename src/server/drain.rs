@@ -62,6 +62,9 @@ pub(super) async fn drain(
         () = stop.reached(DrainPhase::Cut) => {}
     }
     let cut = registry.count();
+    if let Some(responses) = registry.responses() {
+        responses.begin_cut();
+    }
     registry.send_command_to_all(ConnectionCommand::Cut);
     // A client whose head has not arrived gets a response, which takes no time unless it does not read.
     let _ = timeout(CUT_TIMEOUT, all_ended(registry)).await;

@@ -19,6 +19,9 @@ pub trait UnservedResponses: Send + Sync {
 
     /// The response, which closes the connection. `None` if the client does not speak HTTP.
     fn respond(&self, unserved: &UnservedRequest) -> Option<Response<Bytes>>;
+
+    /// The time to drain is over: what ends from now on without a response has been cut.
+    fn begin_cut(&self);
 }
 
 /// A request that no service gets to see.

@@ -328,6 +328,22 @@ async fn a_head_that_has_not_arrived_when_the_proxy_stops_gets_a_503() {
     }
 }
 
+#[tokio::test]
+async fn a_request_that_is_cut_when_the_proxy_stops_is_counted_as_draining() {
+    let (upstream, _go) = paused_upstream().await;
+    let mut proxy = Proxy::with(&upstream.url(), &[("drain", "200ms")]).await;
+    let mut client = Client::connect(proxy.address).await;
+    client.send(get("/cut")).await;
+    crate::support::until("the request is in flight", || upstream.seen_count() == 1).await;
+    proxy.stop().await;
+    assert!(client.rest().await.is_empty());
+    crate::support::until("the record", || {
+        let entry = proxy.running.metrics.recent().pop();
+        entry.is_some_and(|entry| (entry.path(), entry.reason) == ("/cut", Some("draining")))
+    })
+    .await;
+}
+
 /// The head of its request is read as far as it has arrived with the first bytes.
 #[tokio::test]
 async fn the_page_that_sent_a_request_to_a_full_proxy_may_read_the_503() {

@@ -17,6 +17,8 @@ impl UnservedResponses for No {
     fn respond(&self, _: &UnservedRequest) -> Option<Response<Bytes>> {
         Some(Response::new(Bytes::from_static(b"no")))
     }
+
+    fn begin_cut(&self) {}
 }
 
 /// How long a client holds a place that sends `request` and then neither reads nor closes.
