@@ -56,7 +56,7 @@ pub(super) enum AdminError {
     Unrelated(String),
     /// Nothing says which cupbearer is meant.
     #[error(
-        "nothing is configured here, so it is unclear which cupbearer to stop: name its file with --config, or its admin \
+        "nothing is configured here, so it is unclear which cupbearer is meant: name its file with --config, or its admin \
          listener with --admin (the default is localhost:6750)"
     )]
     Unnamed,

@@ -13,7 +13,9 @@ use super::output::print_result;
 #[derive(Args)]
 #[group(skip)]
 #[command(after_help = "Example:\n  cupbearer health --ready\n\n\
-                  For probes: without --ready it asks /live, which does not depend on the token endpoint.")]
+                  For probes: without --ready it asks /live, which does not depend on the token endpoint.\n\
+                  What responds at admin.listen must be the configured proxy; a listener at an address of the network does\n\
+                  not show whose it is.")]
 pub(super) struct HealthArgs {
     /// Check also that it has a usable token
     #[arg(long)]

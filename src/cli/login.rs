@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
+use super::admin_client::{AdminListener, Recipient, TIME_LIMIT, require_named};
 use super::exit::Exit;
 use super::hidden_line::{Typed, read_hidden, read_piped};
 use super::invocation::{Invocation, SettingsArgs};
@@ -75,6 +75,7 @@ async fn login(invocation: &Invocation, with_browser: bool) -> Result<SignInResu
         listener.renew_limit(METADATA_LIMIT);
         Recipient::OwnUserIfKnown
     } else {
+        require_named(invocation)?;
         Recipient::OwnUser
     };
     let place = give(&listener, "/login", &order, recipient).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
+use super::admin_client::{AdminListener, Recipient, TIME_LIMIT, require_named};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say};
@@ -47,6 +47,7 @@ impl LogoutArgs {
 }
 
 async fn logout(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
+    require_named(invocation)?;
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     listener.renew_limit(REVOCATION_LIMIT);
     let order = json!({ "proxy": name_of(invocation, &listener) }).to_string();

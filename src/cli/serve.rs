@@ -121,7 +121,7 @@ fn start_all<'a>(
         match start_one_of(config, process, passed) {
             Ok(one) => running.push((index, one)),
             Err(error) => {
-                let message = explain(&error, &config.admin.listen);
+                let message = explain(&error, all.len(), &config.admin.listen);
                 if all.len() == 1 {
                     say(&message);
                     exit = exit_after(&error);

@@ -35,14 +35,26 @@ pub(super) const MORE_FILES: &str =
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ConfiguredListener {
     Proxy,
+    /// That of one of several proxies, for which there is no flag.
+    OneOfSeveral,
     Admin,
 }
 
 impl ConfiguredListener {
+    /// That of a proxy of a process with so many.
+    const fn of_proxy(proxies: usize) -> Self {
+        if proxies > 1 {
+            Self::OneOfSeveral
+        } else {
+            Self::Proxy
+        }
+    }
+
     /// How to choose another port.
     const fn another(self) -> &'static str {
         match self {
             Self::Proxy => "another with listen = \"localhost:PORT\", or --listen localhost:PORT",
+            Self::OneOfSeveral => "another with listen = \"localhost:PORT\"",
             Self::Admin => {
                 "another with admin.listen = \"localhost:PORT\", or --admin localhost:PORT"
             }
@@ -50,13 +62,15 @@ impl ConfiguredListener {
     }
 }
 
-/// Why a proxy cannot start, and the remedy. `admin` is where a cupbearer that uses the port would respond. Blocks if
-/// it asks there.
-pub(super) fn explain(error: &StartError, admin: &[Listen]) -> String {
+/// Why one of so many proxies cannot start, and the remedy. `admin` is where a cupbearer that uses the port would
+/// respond. Blocks if it asks there.
+pub(super) fn explain(error: &StartError, proxies: usize, admin: &[Listen]) -> String {
     let remedy = match error {
-        StartError::Bind(bind) => bind_remedy(bind, ConfiguredListener::Proxy, admin),
+        StartError::Bind(bind) => {
+            bind_remedy(bind, ConfiguredListener::of_proxy(proxies), admin)
+        }
         StartError::Loop { .. } | StartError::ConnectsToAdmin { .. } => {
-            "write the address of another server there".to_owned()
+            "write another address there".to_owned()
         }
         StartError::UnknownUsers(_) => {
             let otherwise = if cfg!(unix) {

@@ -24,7 +24,7 @@ const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 #[group(skip)]
 #[command(after_help = "Example:\n  cupbearer wait --max 1m && ./job\n\n\
                   Exit codes: 0 there is a usable token, 3 admin.listen is invalid or what tokens are requested with \
-                  cannot be used, 4 the token endpoint refuses the credentials, 5 the proxy is unreachable or has no token yet, or what responds is not the configured one.")]
+                  cannot be used, 4 the token endpoint refuses the credentials, 5 the proxy is unreachable or has no token yet, or what responds is not the configured one. A listener at an address of the network does not show whose it is.")]
 pub(super) struct WaitArgs {
     /// Give up after this time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]

@@ -68,15 +68,13 @@ impl Listen {
 fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
     // An unspecified IPv6 address takes IPv4 connections too, except on Windows.
     let covers = |wide: IpAddr, ip: IpAddr| match wide {
-        IpAddr::V4(wide) => wide.is_unspecified() && ip.to_canonical().is_ipv4(),
+        IpAddr::V4(wide) => wide.is_unspecified() && ip.is_ipv4(),
         IpAddr::V6(wide) => wide.is_unspecified() && (ip.is_ipv6() || cfg!(not(windows))),
     };
-    let (one_ip, two_ip) = (one.ip(), two.ip());
+    let (one_ip, two_ip) = (one.ip().to_canonical(), two.ip().to_canonical());
     one.port() != 0
         && one.port() == two.port()
-        && (one_ip.to_canonical() == two_ip.to_canonical()
-            || covers(one_ip, two_ip)
-            || covers(two_ip, one_ip))
+        && (one_ip == two_ip || covers(one_ip, two_ip) || covers(two_ip, one_ip))
 }
 
 impl fmt::Display for Listen {
@@ -165,12 +163,21 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
     }
 }
 
-/// Why no socket can be made at `path`: something else is there, which a start does not replace.
+/// Why no socket can be made at `path`: something else is there, or in the place of its folder, which a start does not
+/// replace. A link is something else too.
 #[cfg(unix)]
 fn occupied(path: &str) -> Option<&'static str> {
+    use std::fs::{metadata, symlink_metadata};
     use std::os::unix::fs::FileTypeExt as _;
-    let found = std::fs::metadata(path).ok()?;
-    (!found.file_type().is_socket()).then_some("exists and is not a socket")
+    use std::path::Path;
+    if let Ok(found) = symlink_metadata(path) {
+        return (!found.file_type().is_socket()).then_some("exists and is not a socket");
+    }
+    // A start creates the folders that are missing below this one.
+    let mut folders = Path::new(path).ancestors().skip(1);
+    let nearest = folders.find(|folder| symlink_metadata(folder).is_ok())?;
+    let is_folder = metadata(nearest).is_ok_and(|found| found.is_dir());
+    (!is_folder).then_some("is below something that is not a folder")
 }
 
 #[cfg(not(unix))]

@@ -1,14 +1,38 @@
 //! Sends a few bytes to a program of this machine and reads its response on a thread that may block.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::time::Duration;
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::time::Instant;
 
 /// For the connection, and again for the request with the whole response. A program on loopback responds at once,
 /// unless it is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// Where a program of this machine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LocalAddress {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl LocalAddress {
+    fn connect(&self) -> io::Result<Socket> {
+        let (domain, address) = match self {
+            Self::Tcp(address) => (Domain::for_address(*address), SockAddr::from(*address)),
+            #[cfg(unix)]
+            Self::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+        };
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.connect_timeout(&address, TIME_LIMIT)?;
+        Ok(socket)
+    }
+}
 
 /// What the program at `address` responds: until `is_enough`, until it closes the connection, or the first `longest`
 /// bytes. Blocks, for at most 2 s, however slowly it responds.
@@ -16,12 +40,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// It cannot be reached, or takes longer.
 pub(super) fn exchange(
-    address: SocketAddr,
+    address: &LocalAddress,
     request: &[u8],
     longest: usize,
     is_enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, TIME_LIMIT)?;
+    let mut stream = address.connect()?;
     let deadline = Instant::now() + TIME_LIMIT;
     stream.set_write_timeout(Some(TIME_LIMIT))?;
     stream.write_all(request)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::local_exchange::exchange;
+use super::local_exchange::{LocalAddress, exchange};
 use super::running_instance;
 use super::socket_owner::{HolderProcess, socket_owner};
 use crate::config::{Listen, PORT_PROBE_HOST};
@@ -61,7 +61,7 @@ fn answers_as_cupbearer(address: SocketAddr) -> std::io::Result<bool> {
     let request = format!("GET / HTTP/1.1\r\nHost: {PORT_PROBE_HOST}\r\nConnection: close\r\n\r\n");
     let has_head = |read: &[u8]| read.windows(4).any(|end| end == b"\r\n\r\n");
     let head = exchange(
-        reachable(address),
+        &LocalAddress::Tcp(reachable(address)),
         request.as_bytes(),
         MAX_RESPONSE,
         has_head,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::local_exchange::exchange;
+use super::local_exchange::{LocalAddress, exchange};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus};
 use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint, running_fingerprint};
 
@@ -87,7 +87,7 @@ impl ConfiguredProxy {
             Listen::Tcp(_) | Listen::Localhost(_) => urls(listen).is_empty(),
         };
         let admin = self.admin.listen.iter().flat_map(addresses);
-        let found = admin.filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok());
+        let found = admin.filter_map(|admin| serde_json::from_str(&status(&admin).ok()?).ok());
         found.into_iter().any(|status: ProcessStatus| {
             let mut proxies = status.proxies.iter().filter(|proxy| is_here(proxy));
             proxies.any(|proxy| self.compare_with(&status, proxy) == InstanceMatch::Same)
@@ -139,7 +139,7 @@ fn pause() {
 pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<ProcessStatus> {
     let admin = admin.iter().flat_map(addresses);
     admin
-        .filter_map(|admin| serde_json::from_str(&status(admin).ok()?).ok())
+        .filter_map(|admin| serde_json::from_str(&status(&admin).ok()?).ok())
         .find(|status| proxy_at(status, address).is_some())
 }
 
@@ -215,10 +215,9 @@ fn urls(listen: &Listen) -> Vec<String> {
     match listen {
         Listen::Unix { .. } => vec![listen.to_string()],
         Listen::Tcp(address) if address.port() != 0 => vec![format!("http://{address}")],
-        Listen::Localhost(port) if *port != 0 => addresses(listen)
-            .iter()
+        Listen::Localhost(port) if *port != 0 => loopback(*port)
             .map(|address| format!("http://{address}"))
-            .collect(),
+            .to_vec(),
         Listen::Tcp(_) | Listen::Localhost(_) => Vec::new(),
     }
 }
@@ -229,26 +228,32 @@ fn urls(listen: &Listen) -> Vec<String> {
 pub fn admin_process(listen: &[Listen]) -> Option<u32> {
     let admin = listen.iter().flat_map(addresses);
     admin
-        .filter_map(|admin| status(admin).ok())
+        .filter_map(|admin| status(&admin).ok())
         .find_map(|status| {
             let status: ProcessStatus = serde_json::from_str(&status).ok()?;
             status.pid
         })
 }
 
-fn addresses(listen: &Listen) -> Vec<SocketAddr> {
-    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    match *listen {
-        Listen::Localhost(port) => loopback
-            .map(|ip: IpAddr| SocketAddr::new(ip, port))
-            .to_vec(),
-        Listen::Tcp(address) if address.ip().is_loopback() => vec![address],
-        // `/status` exists only on loopback, and the doctor does not ask a Unix socket.
-        Listen::Tcp(_) | Listen::Unix { .. } => Vec::new(),
+/// Where a listener shows its `/status`: it exists only on loopback and on a unix socket.
+fn addresses(listen: &Listen) -> Vec<LocalAddress> {
+    match listen {
+        Listen::Localhost(port) => loopback(*port).map(LocalAddress::Tcp).to_vec(),
+        Listen::Tcp(address) if address.ip().is_loopback() => vec![LocalAddress::Tcp(*address)],
+        Listen::Tcp(_) => Vec::new(),
+        #[cfg(unix)]
+        Listen::Unix { path, .. } => vec![LocalAddress::Unix(path.clone())],
+        #[cfg(not(unix))]
+        Listen::Unix { .. } => Vec::new(),
     }
 }
 
-fn status(admin: SocketAddr) -> std::io::Result<String> {
+fn loopback(port: u16) -> [SocketAddr; 2] {
+    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    loopback.map(|ip: IpAddr| SocketAddr::new(ip, port))
+}
+
+fn status(admin: &LocalAddress) -> std::io::Result<String> {
     // HTTP/1.0: the body ends with the connection.
     let request = b"GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n";
     let response = exchange(admin, request, MAX_RESPONSE, |_| false)?;

@@ -183,7 +183,7 @@ async fn a_name_or_address_that_is_not_written_is_the_default_one() {
 }
 
 #[tokio::test]
-async fn without_any_configuration_every_proxy_can_be_asked_but_none_is_stopped() {
+async fn without_any_configuration_every_proxy_can_be_asked_but_none_is_changed() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;
     let mut binary = start(&upstream, &endpoint, &["name=other"]).await;
@@ -210,6 +210,16 @@ async fn without_any_configuration_every_proxy_can_be_asked_but_none_is_stopped(
         } else {
             assert_eq!(code, Some(0), "{arguments:?}: {said}");
         }
+    }
+    // They would change who is signed in.
+    for order in ["logout", "login"] {
+        let (code, said) = run(&[order]).await;
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("nothing is configured here"), "{said}");
+        // This proxy obtains its tokens itself.
+        let (code, said) = run(&[order, "--admin", &admin]).await;
+        assert_eq!(code, Some(3), "{said}");
+        assert!(!said.contains("nothing is configured here"), "{said}");
     }
     assert!(
         binary.exit_status().is_none(),

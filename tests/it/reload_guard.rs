@@ -195,6 +195,25 @@ async fn a_changed_file_cannot_connect_to_the_admin_listener_that_it_also_moves(
 }
 
 #[tokio::test]
+async fn a_browser_cannot_return_to_the_listener_that_a_changed_file_moves() {
+    let scene = Scene::new().await;
+    let proxy = scene.start("").await;
+    let bound = proxy.running.addresses[0];
+    let (api, token) = (scene.upstream.url(), scene.endpoint.url());
+    proxy.replace(&format!(
+        "listen = \"127.0.0.1:1\"\nupstream.url = \"{api}\"\n[token]\ngrant = \"authorization_code\"\n\
+         client_id = \"c\"\nauth = \"none\"\nurl = \"{token}/t\"\nauthorization_url = \"{token}/a\"\n\
+         redirect_url = \"http://{bound}/cb\"\n"
+    ));
+    let why = format!("token.redirect_url is this proxy itself: it listens on {bound}");
+    until("a note says why it is rejected", || {
+        proxy.notes().iter().any(|note| note.contains(&why))
+    })
+    .await;
+    assert!(!proxy.running.tokens().is_sign_in());
+}
+
+#[tokio::test]
 async fn the_admin_listener_rejects_what_a_pending_configuration_forbids() {
     let scene = Scene::new().await;
     let proxy = scene.start("guard.local_users = \"any\"").await;

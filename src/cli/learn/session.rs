@@ -80,7 +80,7 @@ pub(super) async fn run(
     let _telemetry = telemetry::start(&config.log, flushing)
         .map_err(|error| (Exit::Configuration, format!("log.level: {error}")))?;
     let mut running = start(&config, AccessLines::None)
-        .map_err(|error| (Exit::Failed, explain(&error, &config.admin.listen)))?;
+        .map_err(|error| (Exit::Failed, explain(&error, 1, &config.admin.listen)))?;
     let recorder = RequestRecorder::new(name);
     running.metrics.observe_requests(recorder.watcher());
     require_token(&running).await?;

@@ -42,12 +42,17 @@ fn each_listener_whose_port_is_taken_names_its_own_key_and_flag() {
         let listener = listener.try_clone().unwrap();
         move || listener.incoming().for_each(drop)
     }));
-    let proxy = explain(&StartError::Bind(error()), &[]);
+    let proxy = explain(&StartError::Bind(error()), 1, &[]);
     assert!(
         proxy.contains("another with listen = ") && proxy.contains("--listen"),
         "{proxy}"
     );
     assert!(!proxy.contains("admin"), "{proxy}");
+    let one_of_several = explain(&StartError::Bind(error()), 2, &[]);
+    assert!(
+        one_of_several.contains("another with listen = ") && !one_of_several.contains("--listen"),
+        "{one_of_several}"
+    );
     let admin = explain_admin(&error(), &[]);
     assert!(
         admin.contains("another with admin.listen = ") && admin.contains("--admin"),

@@ -243,9 +243,8 @@ fn sockets_that_links_lead_to_the_same_place_cannot_both_be_listened_on() {
     let at = |name: &str| format!("unix:{}", directory.path().join(name).display());
     std::fs::create_dir(directory.path().join("real")).unwrap();
     std::os::unix::fs::symlink("real", directory.path().join("link")).unwrap();
-    std::os::unix::fs::symlink("real/s", directory.path().join("socket")).unwrap();
     let real = at("real/s");
-    for other in [at("link/s"), at("socket"), at("real/../link/s")] {
+    for other in [at("link/s"), at("real/../link/s")] {
         for (first, second) in [(&real, &other), (&other, &real)] {
             let problem = conflict(first, second).unwrap_or_default();
             assert!(

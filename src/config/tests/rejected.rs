@@ -431,6 +431,21 @@ fn a_socket_cannot_take_the_place_of_another_file() {
             "{key}: {found}"
         );
     }
+    let below = complaints(&format!("listen = \"unix:{}/a/b\"", file.display()));
+    assert!(
+        below.contains("is below something that is not a folder"),
+        "{below}"
+    );
+    std::fs::remove_file(&file).unwrap();
+    // A start does not follow links either.
+    std::os::unix::fs::symlink("missing", &file).unwrap();
+    let link = complaints(&format!("listen = \"unix:{}\"", file.display()));
+    assert!(link.contains("exists and is not a socket"), "{link}");
+    let below = complaints(&format!("listen = \"unix:{}/a\"", file.display()));
+    assert!(below.contains("not a folder"), "{below}");
+    let missing = directory.path().join("new/folder/socket");
+    let missing = complaints(&format!("listen = \"unix:{}\"", missing.display()));
+    assert_eq!(missing, "");
     std::fs::remove_file(&file).unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(&file).unwrap();
     assert_eq!(

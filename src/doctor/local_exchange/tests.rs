@@ -25,7 +25,12 @@ fn exchange_with_slow_program(
         }
         sent
     });
-    let response = exchange(address, b"GET / HTTP/1.0\r\n\r\n", 1 << 20, is_enough);
+    let response = exchange(
+        &LocalAddress::Tcp(address),
+        b"GET / HTTP/1.0\r\n\r\n",
+        1 << 20,
+        is_enough,
+    );
     drop(stop);
     assert!(
         program.join().unwrap() < 600,

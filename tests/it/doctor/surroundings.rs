@@ -263,6 +263,27 @@ async fn the_cupbearer_of_this_configuration_is_recognized_on_a_port_that_the_sy
     assert_eq!(other.with_outcome("failed"), ["listener"]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_cupbearer_of_this_configuration_is_recognized_at_a_unix_admin_socket() {
+    let fixture = DoctorFixture::open().await;
+    let directory = tempfile::tempdir().unwrap();
+    let admin = format!("admin.listen=unix:{}/admin", directory.path().display());
+    let secret = fixture.secret();
+    let running = Binary::start(&Config {
+        settings: &[&admin],
+        ..fixture.config(&secret)
+    })
+    .await;
+    let fixture = fixture
+        .set(&format!("listen={}", running.address))
+        .set(&admin);
+    let report = fixture.examine().await;
+    let said = report.said("listener");
+    let expected = "used by the cupbearer that runs this configuration";
+    assert!(said.starts_with(expected), "{said}");
+}
+
 #[tokio::test]
 async fn asking_who_has_a_port_leaves_no_trace_in_the_cupbearer_that_has_it() {
     let (running, fixture) = running_cupbearer().await;
