@@ -126,8 +126,10 @@ const EXAMPLE: &str = "write \"GET /api/v1/**\", or \"* /api/v1/**\" for every m
 
 impl Rule {
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let mut words = text.split(' ');
-        let (Some(method), Some(path), None) = (words.next(), words.next(), words.next()) else {
+        // A path may contain spaces.
+        let words = text.split_once(' ');
+        let words = words.filter(|(_, path)| path.starts_with('/') || !path.contains(' '));
+        let Some((method, path)) = words else {
             let problem = format!("{} is not a method and a path", quoted(text));
             return Err((problem, EXAMPLE).into());
         };
@@ -210,10 +212,12 @@ fn readable(pattern: PathPattern, text: &str) -> Result<PathPattern, InvalidValu
         );
     }
     let inner = text[1..].strip_suffix('/').unwrap_or(&text[1..]);
-    let odd = |segment: &str| segment.is_empty() || segment.ends_with('.');
+    let odd = |segment: &str| {
+        segment.is_empty() || segment.ends_with(['.', ' ']) || segment.starts_with(' ')
+    };
     if text != "/" && inner.split('/').any(odd) {
         return invalid(
-            "has an empty segment, or one that ends with a dot",
+            "has an empty segment, one that ends with a dot, or one that begins or ends with a space",
             "remove it: such requests are always rejected where there are rules",
         );
     }

@@ -98,6 +98,10 @@ fn rule_for(
         "HEAD" => "GET",
         other => other,
     };
+    // What stands before an `@` may be credentials, and is not recorded.
+    if request.path.split('/').any(|one| one.starts_with("...@")) {
+        return None;
+    }
     let mut notes = Vec::new();
     let pattern = if let Some(template) = template {
         pattern_of(template, &mut notes)
@@ -134,9 +138,9 @@ fn exact(path: &str, notes: &mut Vec<&'static str>) -> String {
     pattern
 }
 
-/// A segment as it can be written in a rule: a space would end the path there, and `*` has another meaning.
+/// A segment as it can be written in a rule, in which `*` has another meaning.
 fn expressible<'s>(segment: &'s str, notes: &mut Vec<&'static str>) -> &'s str {
-    if segment.contains([' ', '*']) {
+    if segment.contains('*') {
         notes.push(WIDER);
         return "*";
     }

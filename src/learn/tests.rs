@@ -48,8 +48,19 @@ fn some_run() -> impl Strategy<Value = ObservedRequests> {
 }
 
 fn some_document() -> impl Strategy<Value = OpenApiDocument> {
-    let segment =
-        proptest::sample::select(&["a", "A", "b", "me", "1", "{id}", "{name}.json", "a b"][..]);
+    let segment = proptest::sample::select(
+        &[
+            "a",
+            "A",
+            "b",
+            "me",
+            "1",
+            "{id}",
+            "{name}.json",
+            "a b",
+            "a*b",
+        ][..],
+    );
     let path = proptest::collection::vec(segment, 0..4).prop_map(|segments| joined(&segments));
     let methods = proptest::sample::subsequence(&["get", "post", "delete"][..], 0..3);
     proptest::collection::vec((path, methods), 0..8).prop_map(|paths| {
@@ -114,7 +125,7 @@ proptest! {
 
     #[test]
     fn without_a_document_nothing_else_is_allowed(observed in some_run(), other in some_request()) {
-        let has_wide_rule = |request: &ObservedRequest| request.path.contains("%20") || request.path.contains('*');
+        let has_wide_rule = |request: &ObservedRequest| request.path.contains('*');
         prop_assume!(!observed.requests.keys().any(has_wide_rule));
         let rails = rails_of(&observed, None);
         let method = |method: &str| if method == "HEAD" { "GET" } else { method }.to_owned();

@@ -13,6 +13,9 @@ fn a_rule_is_a_method_and_a_path() {
     }
     assert_eq!(Rule::parse("GET /").unwrap().method, Some(Method::GET));
     assert_eq!(Rule::parse("* /").unwrap().method, None);
+    let with_space = Rule::parse("GET /a b/**").unwrap();
+    assert!(with_space.path.matches("/a b/c") && !with_space.path.matches("/a"));
+    assert_eq!(with_space.to_string(), "GET /a b/**");
 }
 
 #[test]
@@ -21,7 +24,10 @@ fn a_rule_that_would_never_match_is_rejected_with_what_to_write_instead() {
         ("/api/**", "write \"GET /api/v1/**\""),
         ("GET", "write \"GET /api/v1/**\""),
         ("GET  /api", "write \"GET /api/v1/**\""),
-        ("GET /a b", "write \"GET /api/v1/**\""),
+        ("GET POST /a", "write \"GET /api/v1/**\""),
+        ("GET /a /b", "remove it"),
+        ("GET /a/ b", "remove it"),
+        ("GET /a ", "remove it"),
         ("GTE /api", "write \"GET /api/v1/**\""),
         ("get /api", "write GET"),
         ("HEAD /api", "write GET, which includes HEAD"),

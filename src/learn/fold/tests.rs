@@ -75,11 +75,12 @@ fn without_a_document_each_rule_has_an_exact_path() {
         ("GET", "/a/1", 200),
         ("GET", "/a/2/", 200),
         ("GET", "/b%20c/d", 200),
+        ("GET", "/b*c/d", 200),
     ]);
     let folded = fold(&observed, None);
     assert_eq!(
         rules(&folded),
-        ["GET /", "GET /*/d", "GET /a/1", "GET /a/2/"]
+        ["GET /", "GET /*/d", "GET /a/1", "GET /a/2/", "GET /b c/d"]
     );
     assert_eq!(notes(&folded, "GET /*/d"), [WIDER]);
     assert_eq!(notes(&folded, "GET /a/1"), [""; 0]);
@@ -143,9 +144,9 @@ fn a_denied_sibling_with_a_slash_at_the_end_is_rejected_with_and_without_it() {
 #[test]
 fn a_sibling_of_a_segment_that_had_to_be_widened_is_denied_too() {
     let document = document(&serde_json::json!({
-        "/a b/{x}": { "get": {} }, "/secrets/{x}": { "get": {} }, "/users/{id}": { "get": {} },
+        "/a*b/{x}": { "get": {} }, "/secrets/{x}": { "get": {} }, "/users/{id}": { "get": {} },
     }));
-    let observed = ObservedRequests::of(&[("GET", "/api/a%20b/1", 200)]);
+    let observed = ObservedRequests::of(&[("GET", "/api/a*b/1", 200)]);
     let folded = fold(&observed, Some(&document));
     assert_eq!(rules(&folded), ["GET /api/*/*"]);
     assert_eq!(folded.deny, ["GET /api/secrets/*", "GET /api/users/*"]);
@@ -157,7 +158,7 @@ fn a_sibling_is_denied_whatever_the_wide_rule_was_made_of_and_even_if_it_only_ha
         "/files/export": { "get": {} }, "/files/import": { "post": {} },
         "/u/{id}": { "get": {} }, "/u/all": { "head": {} }, "/u/{id}.csv": { "get": {} },
     }));
-    let undocumented = ObservedRequests::of(&[("GET", "/api/files/a%20b", 200)]);
+    let undocumented = ObservedRequests::of(&[("GET", "/api/files/a*b", 200)]);
     let folded = fold(&undocumented, Some(&document));
     assert_eq!(rules(&folded), ["GET /api/files/*"]);
     assert_eq!(folded.deny, ["GET /api/files/export"]);
@@ -199,6 +200,11 @@ fn requests_that_no_rule_can_express_are_listed_separately() {
         1,
         "a rule would admit any method"
     );
+    // This was not the path: a part of it is not recorded.
+    let observed = ObservedRequests::of(&[("GET", "/users/...@example.com", 200)]);
+    let folded = fold(&observed, None);
+    assert_eq!(rules(&folded), [""; 0]);
+    assert_eq!(folded.inexpressible.len(), 1);
 
     let mut observed = ObservedRequests::of(&[("BREW", "/pot", 418), ("GET", "/a", 200)]);
     let refused = ObservedRequest {
