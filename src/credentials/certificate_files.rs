@@ -210,10 +210,10 @@ impl CertificateFiles {
         let (key, path) = (self.to.cert_key(), self.cert_file.display());
         let when = date_and_time(UNIX_EPOCH + not_after)?;
         Some(if left.is_zero() {
-            format!("{key}: the certificate in {path} expired at {when}; replace it")
+            format!("{key}: a certificate in {path} expired at {when}; replace it")
         } else {
             let days = counted(usize::try_from(left.as_secs() / DAY).ok()?, "day");
-            format!("{key}: the certificate in {path} expires at {when} (in {days}); replace it")
+            format!("{key}: a certificate in {path} expires at {when} (in {days}); replace it")
         })
     }
 
@@ -297,15 +297,22 @@ impl CertificateFiles {
     }
 }
 
-/// The end of the validity of the first certificate, since 1970; `None` if it cannot be parsed.
+/// When a chain that we present stops being valid, since 1970: at the end of the first of its certificates to expire. A
+/// self-signed one at its end does not count, because peers use their own. `None` if the first one cannot be parsed.
 #[must_use]
 pub fn not_after(chain: &[CertificateDer<'_>]) -> Option<Duration> {
-    let certificate = Certificate::from_der(chain.first()?).ok()?;
-    Some(end_of(&certificate))
+    let (first, others) = chain.split_first()?;
+    let is_issued = |der: &&CertificateDer<'_>| {
+        let parsed = Certificate::from_der(der).ok();
+        parsed.is_some_and(|one| one.tbs_certificate().issuer() != one.tbs_certificate().subject())
+    };
+    let issued = others.iter().filter(is_issued).cloned();
+    let chain: Vec<_> = std::iter::once(first.clone()).chain(issued).collect();
+    chain_end(&chain, &[])
 }
 
-/// When a chain that a peer has presented stops being valid, since 1970: at the end of the first of its certificates to
-/// expire, as far as it was verified, which is up to one that these authorities have issued. `None` if the first one
+/// When a chain stops being valid, since 1970: at the end of the first of its certificates to expire, up to one
+/// that these authorities have issued, as far as a peer's chain is verified. `None` if the first one
 /// cannot be parsed.
 #[must_use]
 pub fn chain_end(

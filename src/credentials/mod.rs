@@ -48,3 +48,4 @@ pub use secret_command::{CommandOutput, kill_running_commands, run_command};
 pub use secret_echo::SecretEcho;
 pub use secret_error::SecretError;
 pub use secret_source::SecretSource;
+pub use stderr_line::without_credentials;

@@ -1,4 +1,5 @@
-//! The last line that a command wrote to its standard error, fit for the log: whatever looks like a token is cut out.
+//! The last line that a command wrote to its standard error, fit for the log: whatever looks like a token is cut out. The
+//! same for a message of a server.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -53,6 +54,14 @@ pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
         .collect();
     let line = shorten(&shown.join(" "), LONGEST_LINE);
     (!line.is_empty()).then_some(line)
+}
+
+/// A server's message without the words that look like a token. Words are not cut because of the one before: messages
+/// say `invalid token: expired`.
+#[must_use]
+pub fn without_credentials(message: &str) -> String {
+    let words: Vec<String> = message.split_whitespace().map(without_tokens).collect();
+    words.join(" ")
 }
 
 /// Whether the word only assigns the next one to the one before.

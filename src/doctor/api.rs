@@ -10,6 +10,7 @@ use super::probe::{ProbeResponse, get};
 use super::token_filter::TokenFilter;
 use crate::admin::ASK_API_OPERATORS;
 use crate::config::{TokenField, UpstreamConfig};
+use crate::credentials::without_credentials;
 use crate::text::{error_chain, excerpt};
 use crate::token::AccessToken;
 use crate::vendor::advanced_services;
@@ -257,7 +258,7 @@ fn merge_single_cause(mut finding: Finding) -> Finding {
     finding
 }
 
-/// The API's own message, in one of the usual members of its JSON.
+/// The API's own message, in one of the usual members of its JSON, without what looks like a credential.
 fn detail(response: &ProbeResponse) -> Option<String> {
     let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
         return None;
@@ -265,7 +266,8 @@ fn detail(response: &ProbeResponse) -> Option<String> {
     let message = ["detail", "error_description", "message", "title", "error"]
         .into_iter()
         .find_map(|name| body.get(name).and_then(Value::as_str));
-    Some(excerpt(message.unwrap_or("(no message)"), LONGEST))
+    let message = without_credentials(message.unwrap_or("(no message)"));
+    Some(excerpt(&message, LONGEST))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ impl CertificateMetrics {
     pub(super) fn new(register: &Registrar<'_>) -> Self {
         Self(register.gauges(
             "cupbearer_certificate_expires_at_seconds",
-            "When a certificate that is presented expires, in Unix time: to clients (listener), to the API (upstream) or \
-             to the token endpoint (token). Absent without such a certificate.",
+            "When a certificate that is presented, or one of its chain, expires, in Unix time: to clients (listener), to \
+             the API (upstream) or to the token endpoint (token). Absent without such a certificate.",
             &["use"],
         ))
     }

@@ -45,4 +45,10 @@ fn a_chain_ends_with_the_first_certificate_to_expire_up_to_the_authority() {
     // What leads further than to the authority was not verified.
     assert_eq!(ends(&[&leaf, &lower, &upper, &root], &upper), 2060);
     assert_eq!(chain_end(&[], &[]), None);
+    // Our own ends with an intermediate certificate too, but not with a root, of which peers have their own.
+    let (old_root, _) = certificate("root", 2020, None);
+    let own = [&leaf, &lower, &upper, &old_root].map(Clone::clone);
+    assert_eq!(year(not_after(&own).unwrap()), 2040);
+    assert_eq!(year(not_after(&own[..1]).unwrap()), 2070);
+    assert_eq!(not_after(&[]), None);
 }

@@ -90,6 +90,22 @@ fn a_403_for_a_role_from_an_allow_list_and_from_a_firewall_are_told_apart() {
 }
 
 #[test]
+fn what_looks_like_a_credential_is_cut_out_of_the_message_of_the_api() {
+    for (detail, shown) in [
+        ("invalid token: expired", ": invalid token: expired"),
+        ("bad key sk0live9dkeu38dk3kd93kd0", ": bad key (cut)"),
+        ("password=hunter2 is wrong", ": password=(cut) is wrong"),
+        (
+            "see https://me:hunter2@api.example.com/x",
+            ": see https://(cut)@api.example.com/x",
+        ),
+    ] {
+        let message = json(403, detail).message;
+        assert!(message.contains(shown), "{message}");
+    }
+}
+
+#[test]
 fn a_token_that_never_arrived_is_told_from_a_missing_role() {
     let finding = json(403, "Not authenticated");
     assert_eq!(steps(&finding), [None]);

@@ -48,6 +48,11 @@ struct DocumentValues<'t> {
     security: SecurityValues<'t>,
     /// The object that describes the API.
     info: Option<&'t str>,
+    /// `components.pathItems`, of which only a reference says who sends the requests.
+    shared_items: Option<&'t str>,
+    /// What webhooks and callbacks refer to, and what `paths` do.
+    references_of_api: Vec<String>,
+    references: Vec<String>,
 }
 
 impl<'t> DocumentValues<'t> {
@@ -60,6 +65,9 @@ impl<'t> DocumentValues<'t> {
             schemes: Vec::new(),
             security: SecurityValues::default(),
             info: None,
+            shared_items: None,
+            references_of_api: Vec::new(),
+            references: Vec::new(),
         };
         let mut json = serde_json::Deserializer::from_str(text);
         DocumentVisitor {
@@ -69,7 +77,30 @@ impl<'t> DocumentValues<'t> {
         }
         .deserialize(&mut json)?;
         json.end()?;
+        values.visit_shared_items()?;
         Ok(values)
+    }
+
+    /// Visits the path items in `components`, once it is known who refers to them.
+    fn visit_shared_items(&mut self) -> serde_json::Result<()> {
+        let Some(raw) = self.shared_items else {
+            return Ok(());
+        };
+        // A value of an unexpected type is skipped.
+        let items = serde_json::from_str::<BTreeMap<String, &'t RawValue>>(raw);
+        for (name, item) in items.unwrap_or_default() {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            let uri = format!("#/components/pathItems/{name}");
+            let is_sent_by_api =
+                self.references_of_api.contains(&uri) && !self.references.contains(&uri);
+            DocumentVisitor {
+                kind: NodeKind::PathItem,
+                is_sent_by_api,
+                values: self,
+            }
+            .deserialize(&mut serde_json::Deserializer::from_str(item.get()))?;
+        }
+        Ok(())
     }
 
     fn edits(
@@ -158,8 +189,12 @@ enum NodeKind {
     Components,
     /// An object whose members are path items, whatever their keys: `paths` or a callback.
     PathItems,
+    /// The same in `components`.
+    SharedItems,
     Webhooks,
     PathItem,
+    /// What stands in the place of a path item.
+    Reference,
     /// An object whose members are operations.
     Operations,
     Operation,
@@ -183,9 +218,9 @@ impl NodeKind {
             (Self::Document | Self::Operation, "security") => Some(Self::Security),
             (Self::Document, "securityDefinitions") => Some(Self::SecurityDefinitions),
             (Self::Components, "securitySchemes") => Some(Self::SecuritySchemes),
-            (Self::Document, "paths") | (Self::Components, "pathItems") | (Self::Callbacks, _) => {
-                Some(Self::PathItems)
-            }
+            (Self::Document, "paths") | (Self::Callbacks, _) => Some(Self::PathItems),
+            (Self::Components, "pathItems") => Some(Self::SharedItems),
+            (Self::PathItem, "$ref") => Some(Self::Reference),
             (Self::Document, "webhooks") => Some(Self::Webhooks),
             (Self::Document, "components") => Some(Self::Components),
             (Self::Document | Self::Operation, "schemes") => Some(Self::Schemes),
@@ -262,6 +297,18 @@ impl<'t> DeserializeSeed<'t> for DocumentVisitor<'_, 't> {
             NodeKind::SecurityDefinitions => {
                 self.values.security.schemes = Some(<&RawValue>::deserialize(value)?.get());
                 self.values.security.is_swagger_2 = true;
+            }
+            NodeKind::SharedItems => {
+                self.values.shared_items = Some(<&RawValue>::deserialize(value)?.get());
+            }
+            NodeKind::Reference => {
+                let reference = <&RawValue>::deserialize(value)?.get();
+                let uri = serde_json::from_str(reference).ok();
+                if self.is_sent_by_api {
+                    self.values.references_of_api.extend::<Option<String>>(uri);
+                } else {
+                    self.values.references.extend::<Option<String>>(uri);
+                }
             }
             NodeKind::Host => self.values.host = Some(<&RawValue>::deserialize(value)?.get()),
             NodeKind::Schemes => self

@@ -270,6 +270,34 @@ fn what_webhooks_and_callbacks_require_stays_with_its_schemes() {
 }
 
 #[test]
+fn a_path_item_that_only_webhooks_and_callbacks_refer_to_describes_what_the_api_sends() {
+    let sent = |of_paths: &str| {
+        let document = format!(
+            r##"{{"openapi": "3.1.0", "webhooks": {{"w": {{"$ref": "#/components/pathItems/a~1b"}}}},
+            {of_paths} "components": {{"pathItems": {{"a/b": {{"post": {{"security": [{{"b": []}}]}}}},
+            "P": {{"post": {{"security": [{{"b": []}}]}}}}}},
+            "securitySchemes": {{"b": {{"type": "http", "scheme": "bearer"}}}}}}}}"##
+        );
+        let text = without_security(&document).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let items = sent(r##""paths": {"/p": {"$ref": "#/components/pathItems/P"}},"##);
+    let items = &items["components"];
+    assert_eq!(
+        items["pathItems"]["a/b"]["post"]["security"][0]["b"],
+        serde_json::json!([])
+    );
+    assert_eq!(
+        items["pathItems"]["P"]["post"]["security"],
+        serde_json::json!([])
+    );
+    assert!(items["securitySchemes"]["b"].is_object());
+    let items = sent(r##""paths": {"/p": {"$ref": "#/components/pathItems/a~1b"}},"##);
+    let item = &items["components"]["pathItems"]["a/b"];
+    assert_eq!(item["post"]["security"], serde_json::json!([]));
+}
+
+#[test]
 fn the_rest_of_the_object_stays_valid_wherever_the_schemes_are() {
     for (components, expected) in [
         (
