@@ -212,6 +212,7 @@ fn two_proxies_cannot_listen_on_addresses_that_one_socket_would_take() {
         #[cfg(not(windows))]
         ("[::]:7001", "have an address in common"),
         ("[::ffff:127.0.0.1]:7001", "have an address in common"),
+        ("[::ffff:0.0.0.0]:7001", "have an address in common"),
     ] {
         for (first, second) in [(taken, other), (other, taken)] {
             let problem = conflict(first, second).unwrap_or_default();
