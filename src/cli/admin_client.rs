@@ -10,6 +10,7 @@ use http_body_util::Full;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::admin_error::AdminError;
 use super::http_client::{BoxedError, TextResponse, send};
 use super::invocation::Invocation;
 use crate::admin;
@@ -23,83 +24,6 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to check if nothing responds at the configured address.
 const IS_IT_RUNNING: &str = "is cupbearer running, with the same admin.listen?";
-
-/// Why there is no response, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum AdminError {
-    /// The address is invalid, or `"off"`.
-    #[error("{0}")]
-    NoAddress(String),
-    /// Nothing responds there.
-    #[error("no response from {address}: {cause}; {hint}")]
-    Unreachable {
-        /// The first address that was tried.
-        address: String,
-        /// The error of the last address that was tried.
-        cause: String,
-        /// What to check.
-        hint: String,
-        /// Whether the last address did not respond in time.
-        timed_out: bool,
-    },
-    /// Another program responds there.
-    #[error(
-        "what responds at {address} is not the admin listener of a cupbearer; set admin.listen to the address of the \
-         running one"
-    )]
-    Foreign {
-        /// Where it responds.
-        address: String,
-    },
-    /// A cupbearer with another configuration responds there.
-    #[error("{0}")]
-    Unrelated(String),
-    /// Nothing says which cupbearer is meant.
-    #[error(
-        "nothing is configured here, so it is unclear which cupbearer is meant: name its file with --config, or its admin \
-         listener with --admin (the default is localhost:6750)"
-    )]
-    Unnamed,
-    /// A process of another user responds there.
-    #[error(
-        "the process that listens at {address} runs as user id {uid}, which is neither this user nor root; nothing was \
-         sent"
-    )]
-    OtherUser {
-        /// Where it listens.
-        address: String,
-        /// The user.
-        uid: u32,
-    },
-    /// The system does not tell whose process responds there.
-    #[error(
-        "this system does not tell which user listens at {address}, so no token is sent there; if that is your own \
-         cupbearer, open http://{address}{} in a browser and paste the token there",
-        admin::SIGN_IN_PAGE
-    )]
-    UnknownUser {
-        /// Where it listens.
-        address: String,
-    },
-}
-
-impl AdminError {
-    /// Whether there was a listener that did not respond in time.
-    pub(super) const fn has_timed_out(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable {
-                timed_out: true,
-                ..
-            }
-        )
-    }
-
-    /// Whether it is unknown whose listener it is.
-    pub(super) const fn is_owner_unknown(&self) -> bool {
-        matches!(self, Self::UnknownUser { .. })
-    }
-}
 
 /// Whose process an order may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

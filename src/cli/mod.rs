@@ -9,6 +9,7 @@
 //! `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
+mod admin_error;
 mod banner;
 mod check;
 mod completions;

@@ -3,7 +3,8 @@
 use clap::Args;
 use http::{Method, StatusCode};
 
-use super::admin_client::{AdminError, AdminListener, TIME_LIMIT, require_named};
+use super::admin_client::{AdminListener, TIME_LIMIT, require_named};
+use super::admin_error::AdminError;
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};

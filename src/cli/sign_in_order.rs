@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use super::admin_client::{AdminError, AdminListener, Recipient};
+use super::admin_client::{AdminListener, Recipient};
+use super::admin_error::AdminError;
 use super::exit::Exit;
 use super::invocation::Invocation;
 use crate::admin::status_api::SignInResult;

@@ -6,7 +6,8 @@ use clap::Args;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::admin_client::{AdminError, AdminListener, TIME_LIMIT};
+use super::admin_client::{AdminListener, TIME_LIMIT};
+use super::admin_error::AdminError;
 use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};

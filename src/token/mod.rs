@@ -9,18 +9,20 @@
 //! issue, `request_secrets` is what a request is made with, and `ownership` says whose it is; `key` and `assertion`
 //! sign, `client_auth` authenticates the client, and `grant_form` writes the rest of the request; `token_output` finds
 //! a token in what `token.source` yields; `unreachable`, `discovery`, `response_error` and `grant_error` say what
-//! failed; `client` sends a request, for which `client_certificate` reads the certificate, and `response` reads what
-//! comes back; `identity_memory` is what identities know of each other; `grant` makes one request, `source` takes one
-//! look at `token.source`, and `obtain` chooses between the two; `status` is what the task and the `handle` share;
-//! `refresh` is the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
-//! `catch_panic`, and logs failures through `failure_log`. `single_grant` obtains one token without the task.
+//! failed, and `failure_class` what follows from that; `client` sends a request, for which `client_certificate` reads
+//! the certificate, and `response` reads what comes back; `identity_memory` is what identities know of each other;
+//! `grant` makes one request, `source` takes one look at `token.source`, and `obtain` chooses between the two;
+//! `status` is what the task and the `handle` share, which says `token_unavailable` if there is no token; `refresh` is
+//! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
+//! `catch_panic`, sends the requests of an attempt through `overlapping`, and logs failures through `failure_log`.
+//! `single_grant` obtains one token without the task.
 //!
-//! A person's tokens: `sign_in` takes one that was pasted; `person_identities` lets all that use it forget it;
-//! `login` is a sign-in with a browser, for which
-//! `authorization` makes the request and `id_token` says who has signed in; `device_login` is one with a code on
-//! another device, of which `device_authorization` reads the responses; `session_store` keeps the refresh token where
-//! `token.store` says, and `store_error` says why it cannot; `login_session` is what this process knows of it;
-//! `person_login` is the client, `renewal` renews with the token, and `login_task` runs the refresh task for that.
+//! A person's tokens: `sign_in` takes one that was pasted; `person_identities` lets all that use it forget it; `login`
+//! is a sign-in with a browser, for which `authorization` makes the request and `id_token` says who has signed in;
+//! `device_login` is one with a code on another device, of which `device_authorization` reads the responses;
+//! `session_store` keeps the refresh token where `token.store` says, and `store_error` says why it cannot;
+//! `login_session` is what this process knows of it; `person_login` is the client, `renewal` renews with the token,
+//! and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;
@@ -35,6 +37,7 @@ mod clock;
 mod device_authorization;
 mod device_login;
 mod discovery;
+mod failure_class;
 mod failure_log;
 mod forced;
 mod grant;
@@ -53,6 +56,7 @@ mod login;
 mod login_session;
 mod login_task;
 mod obtain;
+mod overlapping;
 mod ownership;
 mod pasted;
 mod person;
@@ -79,6 +83,7 @@ mod store_error;
 #[cfg(test)]
 mod tests;
 mod token_output;
+mod token_unavailable;
 mod unreachable;
 mod wait;
 mod watched_secrets;
@@ -98,7 +103,7 @@ pub use discovery::MetadataError;
 pub(crate) use discovery::addresses as metadata_addresses;
 pub use forced::RequestRoute;
 pub use grant_error::{FailureOrigin, GrantError};
-pub use handle::{NoNewerToken, Snapshot, TokenUnavailable, Tokens};
+pub use handle::{Snapshot, Tokens};
 pub use id_token::IdTokenDefect;
 pub use jwt::{DecodedToken, decode, is_encrypted};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
@@ -120,4 +125,5 @@ pub use sign_in_task::{SignInTask, sign_in_task};
 pub use single_grant::SingleGrant;
 pub use store_error::StoreError;
 pub use token_output::{OutputDefect, check_output};
+pub use token_unavailable::{NoNewerToken, TokenUnavailable};
 pub use unreachable::{TokenServer, Unreachable, UnreachableCause};

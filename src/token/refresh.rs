@@ -8,10 +8,9 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::attempt_log::AttemptCounter;
 use super::bearer::TokenState;
@@ -22,12 +21,10 @@ use super::failure_log::{FailureLog, log_end_of_session, log_expiry};
 use super::grant_error::GrantError;
 use super::handle::Tokens;
 use super::identity_memory::TokenClient;
-use super::obtain::{RequestToken, RequestingToken, SourceKind, request_token};
+use super::obtain::{RequestToken, SourceKind, request_token};
 use super::ownership::Ownership;
 use super::response::AccessToken;
-use super::schedule::{
-    self, ATTEMPT_OVERLAP, CLOCK_STEP, MAX_OVERLAPPING, MAX_SLEEP, MIN_BETWEEN_ATTEMPTS,
-};
+use super::schedule::{self, CLOCK_STEP, MAX_SLEEP};
 use super::secret_reader::ReadSecrets;
 use super::status::{AttemptTrigger, SharedStatus};
 use super::watched_secrets::{SecretChange, WatchedSecrets};
@@ -68,14 +65,14 @@ pub(super) struct TaskInputs {
 
 /// The task. Everything that other code may see of it is in the handle.
 pub struct RefreshTask {
-    shared: Arc<SharedStatus>,
+    pub(super) shared: Arc<SharedStatus>,
     /// The proxy's name in the log, if several proxies share the log.
     proxy: Option<String>,
-    inputs: TaskInputs,
-    request_token: RequestToken,
+    pub(super) inputs: TaskInputs,
+    pub(super) request_token: RequestToken,
     /// What obtains tokens in place of a grant: it may return the same one again.
     pub(super) source: Option<SourceKind>,
-    secrets: WatchedSecrets,
+    pub(super) secrets: WatchedSecrets,
     /// When the clocks were last read.
     last_look: Timestamp,
     last_state: TokenState,
@@ -314,7 +311,7 @@ impl RefreshTask {
     }
 
     /// Notes that a request is about to be sent, the first one of an attempt or another.
-    fn note_request(&self, is_first: bool) {
+    pub(super) fn note_request(&self, is_first: bool) {
         let now = self.inputs.clock.now();
         self.shared.status.send_modify(|status| {
             status.last_start = Some(now);
@@ -346,53 +343,6 @@ impl RefreshTask {
         self.keep_spacing().await;
         self.note_request(false);
         self.request().await
-    }
-
-    /// Sends a request. While there is no usable token, sends another one beside it whenever the last one takes long,
-    /// and uses the first token. If one has failed by then, the attempt ends, and the schedule decides.
-    async fn request(&self) -> Result<(Timestamp, AccessToken), GrantError> {
-        let secrets = self.secrets.current().cloned();
-        let secrets = secrets.ok_or(GrantError::SecretEmpty)?;
-        let mut running = Vec::with_capacity(1);
-        let mut failure = None;
-        loop {
-            let mut next = Instant::now() + ATTEMPT_OVERLAP;
-            running.push((
-                self.inputs.clock.now(),
-                (self.request_token)(secrets.clone()),
-            ));
-            loop {
-                match timeout_at(next, first_to_end(&mut running)).await {
-                    Ok((requested_at, Ok(token))) => return Ok((requested_at, token)),
-                    Ok((_, Err(error))) if running.is_empty() || error.ends_attempt() => {
-                        return Err(error);
-                    }
-                    Ok((_, Err(error))) => failure = Some(error),
-                    Err(_) => match failure {
-                        Some(error) => return Err(error),
-                        None if running.len() < self.max_overlapping() && !self.has_token() => {
-                            break;
-                        }
-                        None => next = Instant::now() + MIN_BETWEEN_ATTEMPTS,
-                    },
-                }
-            }
-            self.note_request(false);
-        }
-    }
-
-    fn max_overlapping(&self) -> usize {
-        match self.source {
-            // A refresh token must not be used twice.
-            _ if self.shared.sign_in.is_some() => 1,
-            Some(SourceKind::Program) => 1,
-            Some(SourceKind::Other) | None => MAX_OVERLAPPING,
-        }
-    }
-
-    fn has_token(&self) -> bool {
-        let now = self.inputs.clock.now();
-        self.shared.status.borrow().is_usable(now)
     }
 
     fn adopt(&mut self, requested_at: Timestamp, token: AccessToken, session: u64) {
@@ -466,22 +416,6 @@ impl RefreshTask {
             log_end_of_session(proxy, &self.shared);
         }
     }
-}
-
-/// Waits until one of the requests has ended, and removes it.
-async fn first_to_end(
-    running: &mut Vec<(Timestamp, RequestingToken)>,
-) -> (Timestamp, Result<AccessToken, GrantError>) {
-    std::future::poll_fn(|context| {
-        for index in 0..running.len() {
-            if let Poll::Ready(outcome) = running[index].1.as_mut().poll(context) {
-                let (requested_at, _) = running.swap_remove(index);
-                return Poll::Ready((requested_at, outcome));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 fn millis(duration: Duration) -> u64 {
