@@ -1,5 +1,5 @@
-//! The last line that a command wrote to its standard error, fit for the log: whatever looks like a token is cut out. The
-//! same for a message of a server.
+//! The last line that a command wrote to its standard error, fit for the log: whatever looks like a token is cut out.
+//! The same for a message of a server.
 
 use serde_json::Value;
 use zeroize::Zeroizing;

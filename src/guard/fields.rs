@@ -58,8 +58,8 @@ pub fn is_upgrade_to_http(protocol: &[u8]) -> bool {
 }
 
 impl<'a> GuardFields<'a> {
-    /// Whether the request asks for an upgrade. One that the proxy never forwards does not count: Java's client asks for
-    /// `h2c` with every request.
+    /// Whether the request asks for an upgrade. One that the proxy never forwards does not count: Java's client asks
+    /// for `h2c` with every request.
     pub(super) fn asks_upgrade(&self) -> bool {
         match self.upgrade {
             FieldLines::Absent => false,

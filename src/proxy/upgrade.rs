@@ -27,8 +27,8 @@ pub(super) struct ClientUpgrade {
 }
 
 impl ClientUpgrade {
-    /// The upgrade to the one protocol that this request asks for. One to HTTP itself is ignored: Java's client asks for
-    /// `h2c` with every request, and inside it requests would pass unchecked.
+    /// The upgrade to the one protocol that this request asks for. One to HTTP itself is ignored: Java's client asks
+    /// for `h2c` with every request, and inside it requests would pass unchecked.
     pub(super) fn requested_by(head: &mut RequestHead) -> Option<Self> {
         let client = head.on_upgrade.take()?;
         let mut lines = head.headers.get_all(header::UPGRADE).iter();

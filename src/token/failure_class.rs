@@ -1,4 +1,4 @@
-//! What follows from a failed token request: whether and when it is repeated, and what it is called in logs and metrics.
+//! What follows from a failed token request: whether and when it is repeated, and its name in logs and metrics.
 
 use std::time::Duration;
 
