@@ -66,9 +66,7 @@ impl ConfiguredListener {
 /// respond. Blocks if it asks there.
 pub(super) fn explain(error: &StartError, proxies: usize, admin: &[Listen]) -> String {
     let remedy = match error {
-        StartError::Bind(bind) => {
-            bind_remedy(bind, ConfiguredListener::of_proxy(proxies), admin)
-        }
+        StartError::Bind(bind) => bind_remedy(bind, ConfiguredListener::of_proxy(proxies), admin),
         StartError::Loop { .. } | StartError::ConnectsToAdmin { .. } => {
             "write another address there".to_owned()
         }
