@@ -113,7 +113,6 @@ async function answers(t, started, options) {
   return demo;
 }
 
-
 test("compiled from nothing in another folder, the program has the same bytes", async (t) => {
   const root = join(await temporaryDirectory(t), "elsewhere");
   const git = async (...args) => (await succeeds("git", args, { cwd: ROOT })).trim();
@@ -157,7 +156,8 @@ test("for Windows, the program serves curl under Wine", async (t) => {
   copyFileSync(library, join(folder, "bcryptprimitives.dll"));
   const exe = join(folder, "cupbearer.exe");
   const options = { under: ["wine"], binary: exe };
-  await answers(t, started, { ...options, env: wine });
+  const demo = await answers(t, started, { ...options, env: wine });
+  assert.match(demo.output.stderr, /C:\\users\\/);
 
   const command = (...args) => run("wine", [exe, ...args], { env: wine });
   const authorizationServer = await startAuthorizationServer();
