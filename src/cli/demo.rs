@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpStream;
 
 use super::exit::Exit;
-use super::free_port::free_port_above;
+use super::free_port::{free_port, free_port_above, is_taken};
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::say;
 use super::quoting::shell_word;
@@ -19,7 +19,7 @@ use super::serve::serve;
 use crate::config::{Config, Listen, Loaded, Overrides, Setting, Surroundings};
 use crate::demo::{self, Demo};
 use crate::doctor::preflight;
-use crate::server::{self, PassedSockets};
+use crate::server::PassedSockets;
 use crate::telemetry;
 
 use sign_in::DemoLogin;
@@ -31,7 +31,8 @@ use sign_in::DemoLogin;
     after_help = "\
 With --login, nobody is signed in at first, and the proxy answers 503. The page /sign-in of the admin listener, or
 `cupbearer login` with the configuration that is shown, leads to a page where you choose who to be: Ada may change
-everything, Otto may only read. No password is asked for.
+everything, Otto may only read. No password is asked for. `cupbearer login --device` shows a code for such a page. With
+--login=paste, you copy a token from a page of the API instead.
 
 Example:
   cupbearer demo --open
@@ -89,7 +90,8 @@ impl DemoArgs {
             Some(login) => demo.login_configuration(&login.way(&mut notes)),
             None => demo.configuration(),
         };
-        let loaded = match configure(&demo, &configuration, overrides, &mut notes).await {
+        let loaded = configure(&demo, &configuration, self.login, overrides, &mut notes);
+        let loaded = match loaded.await {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
@@ -173,6 +175,7 @@ fn flag_for_another_proxy(overrides: &Overrides) -> Option<&'static str> {
 async fn configure(
     demo: &Demo,
     configuration: &str,
+    login: Option<DemoLogin>,
     overrides: &Overrides,
     notes: &mut Vec<String>,
 ) -> Result<Loaded, Exit> {
@@ -194,13 +197,15 @@ async fn configure(
         settings,
         ..Overrides::default()
     };
-    let listen_on = |overrides: &mut Overrides, text: String| {
+    let set = |overrides: &mut Overrides, flag: &'static str, key: &str, text: String| {
         overrides.settings.push(Setting {
-            flag: "--listen",
-            key: "listen".to_owned(),
+            flag,
+            key: key.to_owned(),
             text,
         });
     };
+    let listen_on =
+        |overrides: &mut Overrides, text: String| set(overrides, "--listen", "listen", text);
     let no_environment = Surroundings::default();
     loop {
         let loaded = preflight::load(&overrides, &no_environment)
@@ -209,6 +214,11 @@ async fn configure(
                 say(&problems.to_string());
                 Exit::Configuration
             })?;
+        let admin = &loaded.config.admin;
+        if let Some(free) = login.and_then(|_| DemoLogin::free_admin_address(admin, notes)) {
+            set(&mut overrides, "the demo", "admin.listen", free);
+            continue;
+        }
         match loaded.config.listen {
             // A port is chosen here, because the guide names it before it is bound.
             Listen::Localhost(0) => listen_on(&mut overrides, format!("localhost:{}", free_port())),
@@ -239,15 +249,6 @@ fn init_command(listen: &Listen) -> String {
         Some(free) => format!("cupbearer init --listen localhost:{free}"),
         None => "cupbearer init".to_owned(),
     }
-}
-
-fn is_taken(listen: &Listen) -> bool {
-    server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
-}
-
-/// A port that is free on every loopback address now.
-fn free_port() -> u16 {
-    server::bind(&Listen::Localhost(0)).map_or(0, |bound| bound.addresses[0].port())
 }
 
 /// What to try, below the banner.

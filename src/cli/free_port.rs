@@ -1,4 +1,4 @@
-//! A port for a proxy beside another one.
+//! A port for a proxy beside another one, and whether one is taken.
 
 use crate::config::Listen;
 use crate::server;
@@ -12,4 +12,16 @@ pub(super) fn free_port_above(port: u16) -> Option<u16> {
     let first = port.checked_add(2)?;
     let last = first.saturating_add(PORTS_TRIED);
     (first..=last).find(|port| server::bind(&Listen::Localhost(*port)).is_ok())
+}
+
+/// A port that is free on every loopback address now.
+#[cfg(feature = "demo")]
+pub(super) fn free_port() -> u16 {
+    server::bind(&Listen::Localhost(0)).map_or(0, |bound| bound.addresses[0].port())
+}
+
+/// Whether something listens on the address, or on one of them.
+#[cfg(feature = "demo")]
+pub(super) fn is_taken(listen: &Listen) -> bool {
+    server::bind(listen).is_err_and(|error| error.source.kind() == std::io::ErrorKind::AddrInUse)
 }

@@ -100,7 +100,7 @@ async fn request_token(config: &Config, sessions: &LoginSessions) -> Result<Acce
         say(&format!("cupbearer token: {complaint}"));
         Exit::Configuration
     };
-    let tls = net::client_config(&config.network).map_err(|error| unusable(error.to_string()))?;
+    let tls = net::client_config_for(config).map_err(|error| unusable(error.to_string()))?;
     let client = client(tls, &config.network.proxy);
     let token = &config.token;
     if token.login().is_some() {

@@ -45,6 +45,16 @@ pub struct Config {
     pub runtime: RuntimeConfig,
 }
 
+impl Config {
+    /// Whether the API, or the server that tokens come from, is reached with TLS.
+    #[must_use]
+    pub fn names_https(&self) -> bool {
+        let token = self.token.server();
+        self.upstream.url.scheme == http::uri::Scheme::HTTPS
+            || token.is_some_and(|(url, _)| url.scheme() == "https")
+    }
+}
+
 /// `admin.*`.
 #[derive(Debug, Clone, Default)]
 pub struct AdminConfig {

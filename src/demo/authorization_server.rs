@@ -12,14 +12,14 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::authorization_endpoint;
 use super::client_credentials::{TokenForm, authenticate};
 use super::context::{ENVIRONMENT_ID, LOGIN_SCOPES, ServerContext};
 use super::errors::{NO_STORE, TokenError, method_not_allowed, not_found};
 use super::issuing::{TokenPurpose, token_response};
-use super::person_grants;
+use super::person_grants::{self, DEVICE_CODE};
 use super::recorder::TokenRequest;
 use super::state::{Application, TokenReply};
+use super::{authorization_endpoint, device_endpoint};
 
 pub(super) fn routes(context: Arc<ServerContext>) -> Router {
     Router::new()
@@ -27,6 +27,14 @@ pub(super) fn routes(context: Arc<ServerContext>) -> Router {
         .route(
             "/{environment}/as/authorize",
             get(authorization_endpoint::ask).post(authorization_endpoint::answer),
+        )
+        .route(
+            "/{environment}/as/device_authorization",
+            post(device_endpoint::authorize),
+        )
+        .route(
+            "/{environment}/as/device",
+            get(device_endpoint::ask).post(device_endpoint::answer),
         )
         .route("/{environment}/as/revoke", post(person_grants::revoke))
         .route(
@@ -142,11 +150,12 @@ async fn discovery(
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
+        "device_authorization_endpoint": format!("{issuer}/device_authorization"),
         "revocation_endpoint": format!("{issuer}/revoke"),
         "jwks_uri": format!("{issuer}/jwks"),
         "scopes_supported": LOGIN_SCOPES,
         "response_types_supported": ["code"],
-        "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+        "grant_types_supported": ["client_credentials", "authorization_code", DEVICE_CODE, "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "subject_types_supported": ["public"],

@@ -15,11 +15,12 @@ use super::state::{Application, AuthMethod, Behaviour};
 use crate::credentials::Secret;
 
 /// The parameters that are credentials.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "client_secret",
     "client_assertion",
     "code",
     "code_verifier",
+    "device_code",
     "refresh_token",
     "token",
 ];

@@ -1,5 +1,6 @@
 //! What both servers share: the identifiers of the environment, the signing key and the state.
 
+use super::device_codes::DeviceCodes;
 use super::keys::RsaSigningKey;
 use super::sessions::DemoSessions;
 use super::state::DemoState;
@@ -15,10 +16,11 @@ pub const LOGIN_CLIENT_ID: &str = "5c1b6e2e-7d1a-4a5e-9c55-0d3f0a9be004";
 /// The scopes of that application. The last one is that of the API.
 pub(super) const LOGIN_SCOPES: [&str; 3] = ["openid", "profile", "self-service"];
 
-/// What both servers read. Only `state` and `sessions` change.
+/// What both servers read. Only `state`, `sessions` and `devices` change.
 pub(super) struct ServerContext {
     pub(super) issuer: String,
     pub(super) key: RsaSigningKey,
     pub(super) state: DemoState,
     pub(super) sessions: DemoSessions,
+    pub(super) devices: DeviceCodes,
 }

@@ -30,6 +30,16 @@ pub(super) enum TokenError {
     UnsupportedGrant,
     /// The code or the refresh token is not valid, or not for this client (RFC 6749 5.2).
     InvalidGrant,
+    /// A scope that the application of people does not have (RFC 6749 5.2).
+    InvalidScope,
+    /// Nobody has entered the code of another device yet (RFC 8628 3.5).
+    AuthorizationPending,
+    /// The same, and the program asks too often.
+    SlowDown,
+    /// Nobody has entered the code in time.
+    ExpiredToken,
+    /// The person has denied it.
+    AccessDenied,
     /// No `grant_type`, a repeated parameter, or not a form (RFC 6749 3.2).
     Malformed,
 }
@@ -76,6 +86,19 @@ impl TokenError {
                 "invalid_grant",
                 "The code or the refresh token is not valid",
             ),
+            Self::InvalidScope => (
+                BAD,
+                "invalid_scope",
+                "The application has no such scope; its scopes are openid, profile and self-service",
+            ),
+            Self::AuthorizationPending => (
+                BAD,
+                "authorization_pending",
+                "Nobody has entered the code yet",
+            ),
+            Self::SlowDown => (BAD, "slow_down", "Requests come too often"),
+            Self::ExpiredToken => (BAD, "expired_token", "The code has expired"),
+            Self::AccessDenied => (BAD, "access_denied", "The person has denied it"),
             Self::Malformed => (BAD, "invalid_request", "The request is malformed"),
         }
     }

@@ -23,8 +23,9 @@ impl Demo {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let token = match way {
             LoginWay::Browser { redirect_url } => format!(
+                // A keyring would keep the session of a server that ends with the demo.
                 "grant = \"authorization_code\"\nissuer = {}\nclient_id = {}\nauth = \"none\"\nscope = {}\n\
-                 redirect_url = {}\n",
+                 redirect_url = {}\nstore = \"memory\"\n",
                 quoted(&self.issuer),
                 quoted(LOGIN_CLIENT_ID),
                 quoted(&LOGIN_SCOPES.join(" ")),

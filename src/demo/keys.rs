@@ -26,9 +26,13 @@ pub(super) fn client_secret() -> io::Result<Secret> {
 
 /// As many random characters as in a client secret.
 pub(super) fn random_text() -> io::Result<String> {
-    let mut bytes = [0; CLIENT_SECRET_BYTES];
+    random_bytes::<CLIENT_SECRET_BYTES>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+pub(super) fn random_bytes<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
     rand::fill(&mut bytes).map_err(|_| no_randomness())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 pub(super) struct RsaSigningKey {

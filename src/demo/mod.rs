@@ -11,6 +11,8 @@ mod authorization_server;
 mod client_credentials;
 mod context;
 mod copied_token;
+mod device_codes;
+mod device_endpoint;
 mod dir_lock;
 mod docs_page;
 mod errors;

@@ -1,4 +1,5 @@
-//! The grants of people at the token endpoint, `authorization_code` and `refresh_token`, and revocation (RFC 7009).
+//! The grants of people at the token endpoint, `authorization_code`, `device_code` and `refresh_token`, and revocation
+//! (RFC 7009).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,12 +12,15 @@ use serde_json::{Value, json};
 
 use super::client_credentials::TokenForm;
 use super::context::{ENVIRONMENT_ID, LOGIN_CLIENT_ID, ServerContext};
+use super::device_codes::DeviceOutcome;
 use super::errors::{TokenError, not_found};
 use super::issuing::{TokenPurpose, token_response, whole_seconds};
 use super::sessions::Consent;
 
 /// The resource that people's tokens are for.
 pub(super) const AUDIENCE: &str = "self-service-api";
+/// The grant of RFC 8628.
+pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// How long an ID token is valid.
 const ID_TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
@@ -39,6 +43,18 @@ impl ServerContext {
             "refresh_token" => {
                 is_login_client(headers, form)?;
                 (self.sessions.rotate(required("refresh_token")?), false)
+            }
+            DEVICE_CODE => {
+                is_login_client(headers, form)?;
+                let granted = match self.devices.ask(required("device_code")?) {
+                    DeviceOutcome::Granted(consent) => self.sessions.begin(consent),
+                    DeviceOutcome::Unknown => None,
+                    DeviceOutcome::Pending => return Err(TokenError::AuthorizationPending),
+                    DeviceOutcome::TooEarly => return Err(TokenError::SlowDown),
+                    DeviceOutcome::Expired => return Err(TokenError::ExpiredToken),
+                    DeviceOutcome::Denied => return Err(TokenError::AccessDenied),
+                };
+                (granted, true)
             }
             _ => return Ok(None),
         };
@@ -81,7 +97,7 @@ impl ServerContext {
 }
 
 /// The public client has no secret to send (RFC 6749 2.1).
-fn is_login_client(headers: &HeaderMap, form: &TokenForm) -> Result<(), TokenError> {
+pub(super) fn is_login_client(headers: &HeaderMap, form: &TokenForm) -> Result<(), TokenError> {
     let authenticates = headers.contains_key(header::AUTHORIZATION)
         || form.value("client_secret").is_some()
         || form.value("client_assertion").is_some();

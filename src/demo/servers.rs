@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::context::{CLIENT_ID, ENVIRONMENT_ID, ServerContext};
+use super::device_codes::DeviceCodes;
 use super::keys::{self, RsaSigningKey};
 use super::secret_file::SecretFile;
 use super::sessions::DemoSessions;
@@ -118,6 +119,7 @@ pub async fn start(options: Options) -> io::Result<Demo> {
         key,
         state: state.clone(),
         sessions: DemoSessions::default(),
+        devices: DeviceCodes::default(),
     });
 
     let (stop, stopped) = watch::channel(());

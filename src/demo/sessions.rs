@@ -88,14 +88,19 @@ impl DemoSessions {
         if !fits {
             return None;
         }
+        drop(inner);
+        self.begin(issued.signed_in)
+    }
+
+    /// Begins a session, and returns its first refresh token. `None` if the operating system provides no randomness.
+    pub(super) fn begin(&self, signed_in: Consent) -> Option<(Consent, String)> {
         let (id, current) = (random_text().ok()?, random_text().ok()?);
         let token = format!("{id}.{current}");
-        let signed_in = issued.signed_in;
         let session = DemoSession {
             signed_in: signed_in.clone(),
             current,
         };
-        inner.sessions.insert(id, session);
+        self.lock().sessions.insert(id, session);
         Some((signed_in, token))
     }
 

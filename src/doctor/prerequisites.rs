@@ -8,7 +8,7 @@ use crate::config::{
     Config, ConfigProblems, Loaded, RequestSource, SOURCE_KEY, SecretForm, TokenOrigin,
 };
 use crate::credentials::Secret;
-use crate::net::{client_config, system_store, upstream_tls, with_client_certificate};
+use crate::net::{client_config_for, system_store, upstream_tls, with_client_certificate};
 use crate::text::{counted, error_chain};
 use crate::token::{
     Client, RequestSecrets, SingleGrant, check_presented, check_private_key, client,
@@ -54,7 +54,7 @@ pub(super) fn configuration(
 type Clients = (rustls::ClientConfig, rustls::ClientConfig, Client);
 
 fn clients(config: &Config) -> Result<Clients, String> {
-    let tls = client_config(&config.network).map_err(|error| error_chain(&error))?;
+    let tls = client_config_for(config).map_err(|error| error_chain(&error))?;
     let of_upstream = upstream_tls(&tls, &config.network, &config.upstream)
         .map_err(|error| error_chain(&error))?;
     let client = client(tls.clone(), &config.network.proxy);

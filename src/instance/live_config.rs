@@ -68,7 +68,7 @@ impl LiveConfig {
         config: &Config,
         context: ListenContext,
     ) -> Result<(Arc<Self>, oneshot::Receiver<()>), StartError> {
-        let tls = net::client_config(&config.network)?;
+        let tls = net::client_config_for(config)?;
         context.check(config)?;
         let identity = Identity::start(config, tls, &context, None);
         let tls = read_tls(&identity.tls, config, None)?;
@@ -115,9 +115,10 @@ impl LiveConfig {
     ) -> Result<Arc<ConfigGeneration>, StartError> {
         let identity = match new_identity {
             Some(ownership) => {
-                let network = config.network.clone();
+                let config_to_read = config.clone();
                 // Reading the system's certificate authorities takes milliseconds, which must not delay requests.
-                let tls = tokio::task::spawn_blocking(move || net::client_config(&network));
+                let tls =
+                    tokio::task::spawn_blocking(move || net::client_config_for(&config_to_read));
                 let tls = tls.await.map_err(std::io::Error::other)??;
                 // A person who has signed in for this API need not do so again.
                 let before = self.tokens();

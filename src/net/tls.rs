@@ -17,7 +17,7 @@ use super::certificate::ExplainingVerifier;
 use super::named_server::{NamedServerVerifier, SpiffeVerifier};
 use super::system_store::store_warnings;
 use super::tls_words::tls_words;
-use crate::config::{CertificateName, NetworkConfig, UpstreamConfig};
+use crate::config::{CertificateName, Config, NetworkConfig, UpstreamConfig};
 use crate::credentials::{CertificateFiles, CertificateFilesError, not_after};
 
 /// A TLS client could not be set up.
@@ -76,6 +76,26 @@ pub fn client_config(network: &NetworkConfig) -> Result<rustls::ClientConfig, Tl
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
+}
+
+/// The same for a configuration. If none of its servers is reached with TLS, a system without certificate authorities
+/// is no error: no server's certificate is trusted then.
+///
+/// # Errors
+/// The same as those of [`client_config`].
+pub fn client_config_for(config: &Config) -> Result<rustls::ClientConfig, TlsSetupError> {
+    match client_config(&config.network) {
+        Err(TlsSetupError::Roots(_) | TlsSetupError::Store(_)) if !config.names_https() => {
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .map_err(TlsSetupError::Versions)?
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
+            Ok(tls)
+        }
+        other => other,
+    }
 }
 
 /// Trusts the system's certificate authorities and those of `network.ca_file`.
