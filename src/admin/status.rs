@@ -72,7 +72,8 @@ fn process_problems(views: &[ProxyView], state: &ProcessState<'_>) -> Vec<Proble
 
 fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
     let snapshot = view.snapshot();
-    let attempts = (view.tokens)().recent_attempts();
+    let tokens = (view.tokens)();
+    let attempts = tokens.recent_attempts();
     let mut notes = (view.notes)();
     if snapshot.refused_although_fresh.is_some() {
         notes.push("refused although fresh: a missing role?".to_owned());
@@ -90,7 +91,13 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
         listens_on: (view.listens_on)(),
         upstream: (view.upstream)(),
         uptime_s: view.since.elapsed().as_secs(),
-        token: token_status((view.token_from)(), snapshot, &attempts),
+        token: TokenStatus {
+            sign_in: snapshot.sign_in.clone().map(|sign_in| SignInStatus {
+                claims: tokens.person_claims(),
+                ..sign_in_status(sign_in)
+            }),
+            ..token_status((view.token_from)(), snapshot, &attempts)
+        },
         requests_in_flight: view.metrics.in_flight().get(),
         client_connections: view.metrics.client_connections().get(),
         upstream_connections: view.metrics.upstream_connections().get(),
@@ -136,7 +143,7 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
             unavailable: counts.unavailable,
         },
         attempts: attempts.iter().map(attempt_status).collect(),
-        sign_in: snapshot.sign_in.map(sign_in_status),
+        sign_in: None, // its caller knows the token
     }
 }
 
@@ -150,6 +157,7 @@ fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {
         login_url: place.login_url,
         page: place.page,
         doubts: person.map(|person| person.doubts).unwrap_or_default(),
+        claims: None,
     }
 }
 

@@ -169,6 +169,8 @@ pub struct SignInStatus {
     pub page: Option<String>,
     /// What speaks against the token.
     pub doubts: Vec<String>,
+    /// The claims of the current token that say what it is valid for, if it is a JWT.
+    pub claims: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// The response to an order to sign in or out.

@@ -21,7 +21,7 @@ use crate::vendor::{Remedy, SetupStep};
 #[group(skip)]
 #[command(
     after_help = "Example:\n  cupbearer doctor --config pingone.toml\n  cupbearer doctor --json | jq '.checks[] | select(.outcome == \"failed\")'\n\n\
-                  It requests one access token and sends one GET to the API. It changes nothing.\n\
+                  It requests one access token and sends one GET to the API, unless a person signs in. It changes nothing.\n\
                   The exit code is that of the first check that failed."
 )]
 pub(super) struct DoctorArgs {

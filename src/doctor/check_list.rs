@@ -95,7 +95,7 @@ pub(super) const TOKEN_SCOPE: CheckName = name(
 pub(super) const TOKEN_GROUPS: CheckName = name(
     "token.groups",
     "token: groups",
-    "PingOne Advanced Services: whether the groups are present, as an array of strings",
+    "the groups and roles in it; PingOne Advanced Services: whether the groups are present, as an array of strings",
 );
 pub(super) const TOKEN_ROLE: CheckName = name(
     "token.role",

@@ -149,19 +149,39 @@ fn granted_scopes(token: &DecodedToken) -> Vec<&str> {
     texts.flat_map(str::split_whitespace).collect()
 }
 
-/// Checks the claim `groups`, and returns the roles in it.
+/// Checks the claim `groups`, and returns the roles in it. Other APIs may read it or `roles`, or neither.
 pub(super) fn groups(token: &DecodedToken, context: &DoctorContext<'_>) -> (Finding, Vec<String>) {
     if context.managed_api().is_none() {
-        let skipped = Finding::skipped("only the APIs of PingOne Advanced Services use it");
-        return (skipped, Vec::new());
+        let names = names_in(token);
+        let finding = if names.is_empty() {
+            Finding::skipped("the token contains neither groups nor roles")
+        } else {
+            Finding::ok(listed(&names))
+        };
+        return (finding, Vec::new());
     }
     match advanced_services::roles_in_groups(token.claims.get("groups")) {
         Ok(roles) => (Finding::ok(listed(&roles)), roles),
+        Err((problem, _)) if context.has_person() => {
+            let failed = Finding::failed(FailureKind::Other, problem).remedy(
+                "your roles come from an attribute of your user in PingOne: have it set, and if you sign in to an \
+                 application of your own, have its resource map groups to that attribute",
+            );
+            (failed, Vec::new())
+        }
         Err((problem, remedy)) => {
             let failed = Finding::failed(FailureKind::Other, problem).with(remedy);
             (failed, Vec::new())
         }
     }
+}
+
+/// The names in `groups` and `roles`.
+fn names_in(token: &DecodedToken) -> Vec<String> {
+    let claims = ["groups", "roles"].into_iter();
+    let lists = claims.filter_map(|name| token.claims.get(name)?.as_array());
+    let names = lists.flatten().filter_map(serde_json::Value::as_str);
+    names.map(str::to_owned).collect()
 }
 
 /// Checks that one of the roles is for this API in this environment.

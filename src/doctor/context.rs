@@ -45,9 +45,16 @@ impl<'a> DoctorContext<'a> {
         }
     }
 
-    /// The API, if it is one of `PingOne` Advanced Services and its tokens come from `PingOne`.
+    /// The API, if it is one of `PingOne` Advanced Services and its tokens come from `PingOne`, or from a person who
+    /// copies them there.
     pub(super) fn managed_api(&self) -> Option<ManagedApi> {
-        self.pingone.as_ref().and(self.api)
+        let is_of_pingone = self.pingone.is_some() || self.config.token.sign_in().is_some();
+        self.api.filter(|_| is_of_pingone)
+    }
+
+    /// Whether a person signs in, so that only the running proxy has a token.
+    pub(super) fn has_person(&self) -> bool {
+        self.config.token.sign_in().is_some() || self.config.token.login().is_some()
     }
 
     /// The URLs at which the issuer's metadata may be, as for a token request.

@@ -1,6 +1,6 @@
 //! Makes every check, in the order of `check_list`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::uri::{Authority, Scheme};
 use url::Url;
@@ -13,12 +13,13 @@ use super::check_list::{
 use super::check_run::{CheckProgress, CheckRun};
 use super::context::DoctorContext;
 use super::finding::{Check, Finding};
+use super::person_token::PersonToken;
 use super::prerequisites::{self, Prerequisites};
 use super::reach::{API_KEY, Host, Reached};
 use super::{api, claims, grant, issuer, listener, preflight, proxies};
 use crate::config::{self, Origin, Overrides, SOURCE_KEY, Surroundings, is_on_link};
 use crate::net::TrustSource;
-use crate::token::{AccessToken, SingleGrant, stored_login};
+use crate::token::{AccessToken, DecodedToken, SingleGrant, stored_login};
 
 /// What to examine.
 pub struct DoctorOptions<'a> {
@@ -78,9 +79,17 @@ pub async fn examine(
     let token = token.await;
     run.skip_through(GRANT, "the token endpoint cannot be reached")
         .await;
-    if let Some(token) = &token {
-        claims(&mut run, &context, token).await;
-    }
+    let token = match token {
+        Some(Obtained::Token(token)) => {
+            claims(&mut run, &context, &token).await;
+            Some(token)
+        }
+        Some(Obtained::OfPerson(token)) => {
+            person_claims(&mut run, &context, &token).await;
+            None
+        }
+        None => None,
+    };
     run.skip_through(TOKEN_ROLE, "there is no token").await;
 
     api(&mut run, &context, &prerequisites, token).await;
@@ -117,6 +126,13 @@ fn origin(url: &Url) -> Option<Origin> {
     })
 }
 
+/// A token to examine.
+enum Obtained {
+    Token(AccessToken),
+    /// Only the running proxy has it.
+    OfPerson(PersonToken),
+}
+
 /// Connects to the token endpoint, if there is one, and obtains a token.
 async fn token(
     run: &mut CheckRun<'_>,
@@ -124,7 +140,7 @@ async fn token(
     prerequisites: &Prerequisites,
     server: Option<&config::UpstreamConfig>,
     request: Option<SingleGrant>,
-) -> Option<AccessToken> {
+) -> Option<Obtained> {
     let is_grant = context.config.token.grant().is_some();
     let Some(server) = server else {
         let why = if context.config.token.sign_in().is_some() {
@@ -168,15 +184,15 @@ async fn token(
 async fn obtain(
     context: &DoctorContext<'_>,
     request: Option<SingleGrant>,
-) -> (Finding, Option<AccessToken>) {
+) -> (Finding, Option<Obtained>) {
     let Some(request) = request else {
-        let why = if context.config.token.sign_in().is_some() {
-            "only a person can sign in (token.grant = \"paste\")"
-        } else {
-            "there is no secret"
-        };
-        return (Finding::skipped(why), None);
+        return (Finding::skipped("there is no secret"), None);
     };
+    if context.has_person()
+        && let Some(token) = PersonToken::of_running_proxy(context.config).await
+    {
+        return (token.person(), Some(Obtained::OfPerson(token)));
+    }
     // A refresh token can be used once, and is the proxy's to use.
     if let Some(stored) = stored_login(&context.config.token).await {
         return (grant::stored(&stored), None);
@@ -189,7 +205,7 @@ async fn obtain(
                 None => "obtained",
             };
             let finding = Finding::ok(format!("{verb}, for {lifetime}"));
-            (finding, Some(token))
+            (finding, Some(Obtained::Token(token)))
         }
         Err(failure) => (grant::explain(&failure, context), None),
     }
@@ -202,13 +218,34 @@ async fn claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &Acc
     let Some(decoded) = decoded else {
         return run.skip_through(TOKEN_ROLE, "the token is opaque").await;
     };
-    let issuer = claims::issuer(&decoded, context);
-    run.record(TOKEN_ISSUER, issuer).await;
-    let expiry = claims::expiry(&decoded, token.lifetime, SystemTime::now());
-    run.record(TOKEN_EXPIRY, expiry).await;
-    run.record(TOKEN_SCOPE, claims::scope(&decoded, context))
+    content(run, context, &decoded, token.lifetime).await;
+}
+
+/// The same of a token that only the running proxy has.
+async fn person_claims(run: &mut CheckRun<'_>, context: &DoctorContext<'_>, token: &PersonToken) {
+    run.record(TOKEN_FORM, token.form()).await;
+    match &token.content {
+        Some(decoded) => content(run, context, decoded, token.lifetime).await,
+        None => {
+            run.skip_through(TOKEN_ROLE, "the token cannot be read")
+                .await;
+        }
+    }
+}
+
+async fn content(
+    run: &mut CheckRun<'_>,
+    context: &DoctorContext<'_>,
+    decoded: &DecodedToken,
+    lifetime: Duration,
+) {
+    run.record(TOKEN_ISSUER, claims::issuer(decoded, context))
         .await;
-    let (finding, roles) = claims::groups(&decoded, context);
+    let expiry = claims::expiry(decoded, lifetime, SystemTime::now());
+    run.record(TOKEN_EXPIRY, expiry).await;
+    run.record(TOKEN_SCOPE, claims::scope(decoded, context))
+        .await;
+    let (finding, roles) = claims::groups(decoded, context);
     run.record(TOKEN_GROUPS, finding).await;
     run.record(TOKEN_ROLE, claims::role(&roles, context)).await;
 }
@@ -237,7 +274,12 @@ async fn api(
             .await;
     };
     let Some(token) = token else {
-        return run.skip_through(API_ANSWER, "there is no token").await;
+        let why = if context.has_person() {
+            "only the running proxy may have a person's token"
+        } else {
+            "there is no token"
+        };
+        return run.skip_through(API_ANSWER, why).await;
     };
     let has_private_authority = match reached {
         Reached::Plaintext => false,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use super::finding::{FailureKind, Finding};
 use super::port_holder::{PortHolder, holder, holder_if};
-use super::running_instance::{ConfiguredProxy, InstanceMatch};
+use super::running_instance::{ConfiguredProxy, InstanceMatch, admin_process};
 use crate::config::{Config, Listen};
 
 /// Binds the configured addresses for a moment; if one is in use, finds out by which program.
@@ -45,11 +45,21 @@ pub(super) async fn examine(config: &Config) -> Finding {
 async fn taken_redirect(config: &Config) -> Option<Finding> {
     let login = config.token.login().filter(|login| !login.is_device_only)?;
     let sockets = login.redirect_listen().sockets();
-    let taken = tokio::task::spawn_blocking(move || sockets.into_iter().find_map(holder_of_taken));
+    let (proxy, admin) = (ConfiguredProxy::of(config), config.admin.listen.clone());
+    let taken = tokio::task::spawn_blocking(move || {
+        let (address, holder) = sockets.into_iter().find_map(holder_of_taken)?;
+        // During a sign-in, and while its last page is shown, the proxy itself listens there.
+        let is_own = proxy.status_of_same().is_some()
+            && holder
+                .process
+                .as_ref()
+                .is_none_or(|process| Some(process.pid) == admin_process(&admin));
+        (!is_own).then_some((address, holder))
+    });
     let (address, holder) = taken.await.ok().flatten()?;
     let message = format!("token.redirect_url: {address} is used by {holder}");
     Some(Finding::failed(FailureKind::Other, message).remedy(
-        "if that is a sign-in in progress, complete it; otherwise stop the program, or set token.redirect_url to another \
+        "stop the program, or set token.redirect_url to another \
          address that is registered for the client",
     ))
 }

@@ -17,6 +17,7 @@ mod listener;
 mod local_exchange;
 mod own_response;
 mod person_grant;
+mod person_token;
 mod port_holder;
 pub mod preflight;
 mod prerequisites;

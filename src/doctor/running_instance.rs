@@ -94,6 +94,18 @@ impl ConfiguredProxy {
         })
     }
 
+    /// The status of the proxy that runs this configuration, wherever it listens. Blocks, for at most 2 s per address.
+    pub(super) fn status_of_same(&self) -> Option<ProxyStatus> {
+        let mut admin = self.admin.listen.iter().flat_map(addresses);
+        admin.find_map(|admin| {
+            let mut process: ProcessStatus = serde_json::from_str(&status(admin).ok()?).ok()?;
+            let proxies = std::mem::take(&mut process.proxies);
+            let is_same =
+                |proxy: &ProxyStatus| self.compare_with(&process, proxy) == InstanceMatch::Same;
+            proxies.into_iter().find(is_same)
+        })
+    }
+
     fn may_reload(&self, status: &ProcessStatus, address: SocketAddr) -> bool {
         proxy_at(status, address)
             .is_some_and(|proxy| proxy.name == self.name && proxy.upstream == self.upstream)

@@ -1,12 +1,32 @@
 //! The token that a person has handed over: requests use it, and only that person can replace it.
 
 use http::HeaderValue;
+use serde_json::{Map, Value};
 
 use super::bearer::Bearer;
+use super::handle::Tokens;
+use super::jwt::decode;
 use super::person::{SignIn, SignInSnapshot, SignedIn};
 use super::person_login::PersonLogin;
 use super::status::SharedStatus;
 use crate::credentials::Secret;
+
+/// The claims that say what a token is valid for.
+const CLAIMS_OF_USE: [&str; 7] = ["iss", "iat", "exp", "scope", "scp", "groups", "roles"];
+
+impl Tokens {
+    /// What the current token of a person is valid for; `None` if there is none, or if only the API can read it.
+    #[must_use]
+    pub fn person_claims(&self) -> Option<Map<String, Value>> {
+        let shared = &self.shared;
+        shared.sign_in.as_ref()?;
+        let token = shared.usable_token()?;
+        // Exposed to read its claims.
+        let mut claims = decode(std::str::from_utf8(token.expose()).ok()?)?.claims;
+        claims.retain(|name, _| CLAIMS_OF_USE.contains(&name.as_str()));
+        Some(claims)
+    }
+}
 
 impl SharedStatus {
     /// The token that a person has handed over since the one with this number, which the API has rejected. If that does

@@ -1,11 +1,14 @@
 // `cupbearer demo --login`: someone new to it signs in, in a browser, and then uses the API's page.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { registerToken } from "./printed.mjs";
 import { portToRegister, startPage } from "./sign_ins.mjs";
-import { curl, run, start, until } from "./support.mjs";
+import { CUPBEARER, curl, run, start, until } from "./support.mjs";
 
 /** Starts the demo, and returns the addresses that it prints. */
 async function startDemo(t, way) {
@@ -110,6 +113,112 @@ test("the printed command signs in too", async (t) => {
   await until(async () => /API/.test(await page.title()), "the page of the API is not shown");
   const { stdout } = await run("curl", ["--noproxy", "*", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", new URL("/api/v1/certificates", docs).href]);
   assert.equal(stdout, "200");
+});
+
+test("the other printed command shows a code, and whoever enters it signs in", async (t) => {
+  const { demo, docs, admin, command } = await startDemo(t, "--login");
+  const line = /^ +(cupbearer login --device --config \S+ --admin \S+)$/m.exec(demo.output.stderr + demo.output.stdout)[1];
+  assert.equal(line, command.replace("cupbearer login", "cupbearer login --device"));
+  const begin = () => start(line.split(" ").slice(1), ({ stderr }) => {
+    const address = /^ +(http:\S+\/device)$/m.exec(stderr)?.[1];
+    const code = /\b([A-Z]{4}-[A-Z]{4})\b/.exec(stderr)?.[1];
+    return address && code && { address, code };
+  });
+  const page = await (await openBrowser(t)).newPage();
+  const enter = async ({ address, code }, button) => {
+    await page.goto(address);
+    await page.getByLabel("The code").fill(code.toLowerCase());
+    await page.getByRole("button", { name: button }).click();
+  };
+  const denied = await begin();
+  await enter(denied.found, "Deny");
+  assert.equal(await denied.stop(0), 4, denied.output.stderr);
+  const login = await begin();
+  await enter({ ...login.found, code: "BBBB-BBBB" }, "Sign in as Otto Auditor");
+  await page.getByText("There is no such code").waitFor();
+  await enter(login.found, "Sign in as Otto Auditor");
+  await page.getByText("You are signed in").waitFor();
+  assert.equal(await login.stop(0), 0, login.output.stderr);
+  const { sign_in: person } = JSON.parse((await curl("--silent", `http://${admin}/status`)).stdout).proxies[0].token;
+  assert.deepEqual([person.who, person.is_renewed], ["Otto Auditor", true]);
+  const { stdout } = await curl("--silent", "--output", "/dev/null", "--write-out", "%{http_code}", new URL("/api/v1/certificates", docs).href);
+  assert.equal(stdout, "200");
+});
+
+test("the doctor says who is signed in to the running proxy and with which roles, and uses no token", async (t) => {
+  const { page: signInPage, command, admin } = await startDemo(t, "--login");
+  const file = command.split(" ")[3];
+  const examine = async () => {
+    const { code, stdout } = await run(CUPBEARER, ["doctor", "--json", "--config", file, "--set", `admin.listen=${admin}`, "--listen", "127.0.0.1:0"]);
+    assert.deepEqual(JSON.parse(stdout).checks.filter(({ outcome }) => outcome === "failed"), []);
+    return { code, ...Object.fromEntries(JSON.parse(stdout).checks.map((check) => [check.id, check])) };
+  };
+  const before = await examine();
+  assert.equal(before.code, 0);
+  assert.equal(before.grant.outcome, "skipped");
+  assert.equal(before["token.groups"].said, "there is no token");
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(signInPage);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in as Otto Auditor" }).click();
+  await page.getByText("You are signed in").waitFor();
+  const token = async () => JSON.parse((await curl("--silent", `http://${admin}/status`)).stdout).proxies[0].token;
+  const { generation, requests } = await token();
+  const after = await examine();
+  assert.equal(after.code, 0);
+  assert.match(after.grant.said, /^Otto Auditor is signed in to the running proxy, whose access token is usable for another \d+s$/);
+  assert.equal(after["token.form"].said, "a JWT");
+  assert.equal(after["token.issuer"].outcome, "ok");
+  assert.match(after["token.expiry"].said, /^valid until /);
+  assert.equal(after["token.scope"].said, "openid profile self-service");
+  assert.equal(after["token.groups"].said, "dev-tls-audit");
+  assert.equal(after["api.answer"].outcome, "skipped");
+  // Nothing was renewed, unless it was time to do so.
+  const later = await token();
+  assert.ok(later.generation - generation <= 1 && later.requests.granted - requests.granted <= 1);
+});
+
+test("the session of a demo is in no keyring, and its doctor says where it is", async (t) => {
+  const { command, admin } = await startDemo(t, "--login");
+  const file = command.split(" ")[3];
+  assert.match(readFileSync(file, "utf8"), /^store = "memory"$/m);
+  const settings = ["--config", file, "--set", `admin.listen=${admin}`];
+  const { stdout } = await run(CUPBEARER, ["doctor", "--json", ...settings]);
+  const grant = JSON.parse(stdout).checks.find(({ id }) => id === "grant");
+  assert.equal(grant.said, "a person signs in to the running proxy, which keeps the refresh token in memory");
+});
+
+test("if the admin listener's port is taken, the guide names the one that is used instead", async (t) => {
+  // If another program has it already, that serves as well.
+  for (const host of ["127.0.0.1", "::1"]) {
+    const owner = createServer().listen(6750, host);
+    await once(owner, "listening").catch(() => {});
+    t.after(() => owner.close());
+  }
+  for (const more of [[], ["--set", "admin.listen=localhost:0"]]) {
+    const demo = await start(["demo", "--login", "--listen", "127.0.0.1:0", ...more], ({ stdout, stderr }) => {
+      const page = /^ +http:\/\/(\S+)\/sign-in$/m.exec(stdout + stderr)?.[1];
+      const admin = /--admin (\S+)$/m.exec(stdout + stderr)?.[1];
+      return page && admin && { page, admin };
+    });
+    t.after(() => demo.stop());
+    assert.equal(demo.found.page, demo.found.admin);
+    assert.ok(!demo.found.page.endsWith(":6750"), demo.found.page);
+    const { stdout } = await curl("--silent", `http://${demo.found.page}/status`);
+    assert.equal(JSON.parse(stdout).pid, demo.pid);
+    if (more.length === 0) assert.match(demo.output.stderr + demo.output.stdout, /port 6750 is in use: the page for the sign-in/);
+  }
+});
+
+test("a machine without any certificate authority has no need of one for the demo, whose servers are its own", async (t) => {
+  const env = { SSL_CERT_FILE: "/dev/null", SSL_CERT_DIR: "/nonexistent" };
+  const demo = await start(["demo", "--listen", "127.0.0.1:0"], ({ stdout, stderr }) => /^ +(curl .*http:\/\/127\.0\.0\.1:\d+\/api\/v1\/certificates)$/m.exec((stdout + stderr).split("Through the proxy")[1] ?? ""), { env });
+  t.after(() => demo.stop());
+  const { stdout } = await run("curl", [...demo.found[1].split(" ").slice(1), "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+  assert.match(stdout, /200$/);
+  // An API elsewhere still needs one.
+  const other = await run(CUPBEARER, ["run", "--listen", "127.0.0.1:0", "--upstream", "https://api.example.com", "--set", 'token.source={ file = "/dev/null" }'], { env });
+  assert.equal(other.code, 3, other.stderr);
 });
 
 test("a hostile page in the same browser can neither start, complete nor replace a sign-in", async (t) => {

@@ -26,3 +26,28 @@ async fn an_address_of_another_machine_fails_with_a_remedy() {
     assert_eq!(elsewhere.outcome, Outcome::Failed(FailureKind::Other));
     assert!(elsewhere.remedies[0].action.contains("this machine has"));
 }
+
+#[tokio::test]
+async fn the_address_to_which_a_browser_returns_must_be_free() {
+    use crate::config::{Overrides, Surroundings, load_text};
+    let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = owner.local_addr().unwrap();
+    let examined = async |grant: &str| {
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nadmin.listen = \"off\"\nupstream.url = \"https://api.example.com\"\n[token]\n\
+             grant = \"{grant}\"\nissuer = \"https://as.example.com\"\nclient_id = \"id\"\nauth = \"none\"\n\
+             redirect_url = \"http://{taken}/callback\"\n"
+        );
+        let loaded = load_text(&text, &Overrides::default(), &Surroundings::default());
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        examine(&loaded.config).await
+    };
+    let finding = examined("authorization_code").await;
+    assert_eq!(finding.outcome, Outcome::Failed(FailureKind::Other));
+    let said = format!("token.redirect_url: {taken} is used by ");
+    assert!(finding.message.starts_with(&said), "{}", finding.message);
+    // Nobody returns there from another device.
+    assert_eq!(examined("device_code").await.outcome, Outcome::Ok);
+    drop(owner);
+    assert_eq!(examined("authorization_code").await.outcome, Outcome::Ok);
+}
