@@ -15,10 +15,14 @@ use super::output::{print_result, say};
 #[group(skip)]
 #[command(after_help = "\
 Example:
+  mkdir -p ~/.local/share/bash-completion/completions ~/.zfunc
+  mkdir -p ~/.config/fish/completions ~/.local/share/man/man1
   cupbearer completions bash > ~/.local/share/bash-completion/completions/cupbearer
   cupbearer completions zsh > ~/.zfunc/_cupbearer
   cupbearer completions fish > ~/.config/fish/completions/cupbearer.fish
-  cupbearer completions man > /usr/local/share/man/man1/cupbearer.1")]
+  cupbearer completions man > ~/.local/share/man/man1/cupbearer.1
+
+For zsh, ~/.zshrc needs fpath+=~/.zfunc before compinit.")]
 pub(super) struct CompletionsArgs {
     /// A shell, or man for the manual page
     #[arg(value_name = "SHELL")]

@@ -120,10 +120,12 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
             Some(problem) if cfg!(not(unix)) => {
                 Err(invalid(problem, format!("write \"localhost:{example}\"")))
             }
-            Some(problem) => Err(invalid(
-                problem,
+            // The path alone: after a colon, an "@" would look like the end of a password.
+            Some(problem) => Err((
+                format!("{} {problem}", quoted(path)),
                 format!("write \"unix:/run/cupbearer/api.sock\" or \"localhost:{example}\""),
-            )),
+            )
+                .into()),
         };
     }
     if let Ok(address) = text.parse::<SocketAddr>() {

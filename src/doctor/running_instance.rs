@@ -98,7 +98,7 @@ impl ConfiguredProxy {
     pub(super) fn status_of_same(&self) -> Option<ProxyStatus> {
         let mut admin = self.admin.listen.iter().flat_map(addresses);
         admin.find_map(|admin| {
-            let mut process: ProcessStatus = serde_json::from_str(&status(admin).ok()?).ok()?;
+            let mut process: ProcessStatus = serde_json::from_str(&status(&admin).ok()?).ok()?;
             let proxies = std::mem::take(&mut process.proxies);
             let is_same =
                 |proxy: &ProxyStatus| self.compare_with(&process, proxy) == InstanceMatch::Same;

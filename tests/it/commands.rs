@@ -680,3 +680,41 @@ async fn a_command_that_the_pages_doctor_has_started_ends_with_the_process() {
     })
     .await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn completions_are_installed_by_the_commands_that_the_help_shows() {
+    let home = tempfile::tempdir().unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_cupbearer"));
+    let shell = |script: &str| {
+        let path = std::env::join_paths([
+            binary.parent().unwrap(),
+            Path::new("/usr/bin"),
+            Path::new("/bin"),
+        ]);
+        Command::new("/bin/sh")
+            .args(["-ec", script])
+            .env_clear()
+            .envs([("PATH", path.unwrap()), ("HOME", home.path().into())])
+            .output()
+            .unwrap()
+    };
+    let help = String::from_utf8(shell("cupbearer completions --help").stdout).unwrap();
+    let example = help.split("Example").nth(1).unwrap();
+    let commands: Vec<&str> = example
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .collect();
+    assert_eq!(commands.len(), 6, "{help}");
+    let done = shell(&commands.join("\n"));
+    assert!(done.status.success(), "{done:?}");
+    for file in [
+        ".local/share/bash-completion/completions/cupbearer",
+        ".zfunc/_cupbearer",
+        ".config/fish/completions/cupbearer.fish",
+        ".local/share/man/man1/cupbearer.1",
+    ] {
+        let text = std::fs::read_to_string(home.path().join(file)).unwrap();
+        assert!(text.contains("cupbearer"), "{file}");
+    }
+}

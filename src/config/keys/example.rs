@@ -59,10 +59,10 @@ const HEAD: &str = "\
 #
 # cupbearer reads the first of these files: --config FILE, CUPBEARER_CONFIG, ./cupbearer.toml, and
 # cupbearer/config.toml in the user's configuration directory. Every key can also be set by an environment
-# variable, CUPBEARER_ and the path in capitals with \"__\" between levels (CUPBEARER_UPSTREAM__URL); its value is
-# the text itself, or TOML for lists and tables. Flags override the environment, the environment overrides the
-# file, and the file overrides these defaults. Durations are \"500ms\", \"10s\", \"2m\", \"1h\"; sizes are \"64KiB\",
-# \"1MiB\". Relative file names are relative to the working directory.
+# variable, CUPBEARER_ and the path in capitals with \"__\" between levels (CUPBEARER_UPSTREAM__URL), except those of
+# a caller with \"-\" in its name; its value is the text itself, or TOML for lists and tables. Flags override the
+# environment, the environment overrides the file, and the file overrides these defaults. Durations are \"500ms\",
+# \"10s\", \"2m\", \"1h\"; sizes are \"64KiB\", \"1MiB\". Relative file names are relative to the working directory.
 ";
 
 #[cfg(test)]

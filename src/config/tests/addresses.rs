@@ -386,3 +386,13 @@ fn the_query_of_a_token_endpoint_is_in_no_message() {
         assert!(!said.contains("hunter2"), "{said}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_a_socket_is_said_of_its_path() {
+    let said = said_of("listen", "unix:@abstract");
+    assert!(
+        said.contains("\"@abstract\" is not the absolute path of a socket"),
+        "{said}"
+    );
+}
