@@ -1,6 +1,9 @@
 //! The signals that this process handles: those that ask it to stop, and SIGHUP, which reloads or stops it.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::mpsc;
+
+use crate::credentials;
 
 /// A signal that has been received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,18 +92,51 @@ pub(super) async fn until_signal<T>(
     let Ok(mut signals) = SignalListener::new() else {
         return Ok((work.await, None));
     };
-    let has_terminal = io::stdin().is_terminal();
-    let ended = async {
-        loop {
-            let signal = signals.next().await;
-            if !signal.is_hangup() || has_terminal {
-                return signal;
-            }
-        }
-    };
     let done = tokio::select! {
         output = work => Ok(output),
-        signal = ended => Err(signal),
+        signal = next_end(&mut signals) => Err(signal),
     };
     done.map(|output| (output, Some(signals)))
+}
+
+/// The next signal that ends a command.
+async fn next_end(signals: &mut SignalListener) -> ProcessSignal {
+    let has_terminal = io::stdin().is_terminal();
+    loop {
+        let signal = signals.next().await;
+        if !signal.is_hangup() || has_terminal {
+            return signal;
+        }
+    }
+}
+
+/// Ends this process at a signal, and kills the commands that it has started. It waits in a thread of its own, since a
+/// question blocks the runtime. Without that thread, a signal ends only this process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signal without a handler runs no destructors either, and the main thread may be blocked"
+)]
+pub(super) fn end_at_signal() {
+    let (ready, is_ready) = mpsc::channel();
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let signal = runtime.ok().and_then(|runtime| {
+            runtime.block_on(async {
+                let mut signals = SignalListener::new().ok()?;
+                drop(ready);
+                Some(next_end(&mut signals).await)
+            })
+        });
+        if let Some(signal) = signal {
+            credentials::kill_running_commands();
+            std::process::exit(i32::from(signal.exit_code()));
+        }
+    };
+    let _ = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait);
+    // Until the listener exists, or there will be none.
+    let _: Result<(), _> = is_ready.recv();
 }

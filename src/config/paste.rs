@@ -4,6 +4,7 @@
 use url::Url;
 
 use super::problems::InvalidValue;
+use super::token::Endpoint;
 use super::{address, keys, listen, sign_in, token};
 use crate::text::quoted;
 use crate::vendor::advanced_services;
@@ -162,6 +163,17 @@ pub(crate) fn scope(text: &str) -> Result<Option<String>, InvalidValue> {
 /// Checks a value for `token.login_url`.
 pub(crate) fn login_url(text: &str) -> Result<String, InvalidValue> {
     sign_in::login_url(text).map(|url| url.to_string())
+}
+
+/// Checks a value for `token.authorization_url` or `token.device_url`.
+pub(crate) fn login_endpoint(text: &str) -> Result<String, InvalidValue> {
+    let text = text.trim();
+    let url = address::endpoint(text)?;
+    if Endpoint::admits(&url, false) {
+        return Ok(url.to_string());
+    }
+    let problem = format!("{} is not encrypted", address::quoted_url(text));
+    Err((problem, "write https").into())
 }
 
 /// Checks a value for `listen` in a configuration that has no callers.

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -108,7 +108,7 @@ test("flags of identities that do not fit together are refused at once, with exi
   const base = ["init", "--upstream", "https://api.example.com", "--out", file];
   for (const [words, problem] of [
     ["--token-file a --client-id b", /'--token-file <FILE>' cannot be used with '--client-id <ID>'/],
-    ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant authorization_code, jwt_bearer or token_exchange/],
+    ["--token-endpoint https://as.example.com/token --client-id b --auth none", /--auth none is only for --grant authorization_code, device_code, jwt_bearer or token_exchange/],
     ["--token-file a --token-header Cookie", /--token-header: Cookie has a meaning of its own and cannot carry the token/],
     ["--token-endpoint https://as.example.com/token --auth none --assertion-file a --param scope=b", /--param: scope is set by the token request itself/],
   ]) {
@@ -229,7 +229,7 @@ test("odd answers are explained and asked for again, and check accepts what is w
     ["Scopes[\\s\\S]*\\] ", ["a  b", "\"a\"", "\u00e4"], "is not a valid scope", ""],
     ["Where should the Client Secret be stored[\\s\\S]*\\] ", ["9", "yes"], "not one of the choices", "1"],
     ["Client Secret[\\s\\S]*it is not shown while you paste or type it\\): ", ["", ID, ` ${SECRET}`], "secret (is empty|begins or ends)|this is the client id", SECRET],
-    ["Where should the configuration be written[\\s\\S]*\\] ", [directory, `${directory}/`, join(directory, "x.client_secret")], "is a directory|not the name of a file|is where the secret would be stored", file],
+    ["Where should the configuration be written[\\s\\S]*\\] ", [directory, `${directory}/`, join(directory, "x.client_secret")], "is a directory|not the name of a file|is where a secret would be stored", file],
   ];
   const script = questions.flatMap(([question, odd, complaint, answer]) => {
     // The secret's prompt is awaited whole: complaints contain colons, and what is typed before the prompt is echoed.
@@ -275,7 +275,7 @@ test("Ctrl-C at any question, or while the addresses are tried, leaves no file a
   const asPerson = [
     [WHOM[0], "2"],
     ["The API\\.[\\s\\S]*> ", apiUrl],
-    ["Leave it empty[\\s\\S]*\\] ", ""],
+    ["leave it empty[\\s\\S]*\\] ", ""],
     ["where you copy a token[\\s\\S]*\\] ", ""],
     ["Where should the configuration be written[\\s\\S]*\\] ", kept],
   ];
@@ -283,6 +283,7 @@ test("Ctrl-C at any question, or while the addresses are tried, leaves no file a
   const withBrowser = [
     ...asPerson.slice(0, 2),
     [asPerson[2][0], "native"],
+    ["Where will you sign in[\\s\\S]*\\] ", ""],
     ["Token Endpoint[\\s\\S]*> ", tokenUrl],
     ["Authorization Endpoint[\\s\\S]*> ", tokenUrl],
     ["Scopes[\\s\\S]*\\] ", ""],
@@ -291,11 +292,32 @@ test("Ctrl-C at any question, or while the addresses are tried, leaves no file a
   const before = filesBelow(directory);
   for (const script of ends) {
     const { code, screen } = await converse(["init", ...listenOf(flags)], script, { env, cwd: directory });
-    assert.ok(code === 1 || code === 254, `${script.at(-1)[0]}: ${code}: ${screen}`); // 254: ended by SIGINT
+    assert.ok(code === 1 || code === 130, `${script.at(-1)[0]}: ${code}: ${screen}`); // 130: ended by SIGINT
     assert.ok(!screen.includes(SECRET), "the secret is on the screen");
     assert.deepEqual(filesBelow(directory), before, script.at(-1)[0]);
     assert.equal(readFileSync(kept, "utf8"), "kept");
   }
+});
+
+test("a signal while init tries the configuration ends the commands that it has started", async (t) => {
+  const { directory, apiUrl } = await servers(t);
+  const started = join(directory, "started");
+  const script = join(directory, "tool");
+  writeFileSync(script, `#!/bin/sh\necho $$ > ${started}.new; mv ${started}.new ${started}\nsleep 300\n`, { mode: 0o755 });
+  const flags = ["init", "--upstream", apiUrl, "--token-command", script, "--read-only", "--force", "--out", join(directory, "c.toml")];
+  const hasEnded = () => {
+    const pid = Number(readFileSync(started, "utf8"));
+    assert.ok(pid > 1);
+    try { process.kill(pid, 0); } catch { return true; }
+    return false;
+  };
+  const { code, screen } = await converse(flags, [["Trying the configuration", CTRL_C, started]], { cwd: directory });
+  assert.equal(code, 130, screen);
+  await until(hasEnded, "the command goes on after Ctrl-C");
+  rmSync(started);
+  const asked = await start(flags, () => existsSync(started));
+  assert.equal(await asked.stop(), 143);
+  await until(hasEnded, "the command goes on after SIGTERM");
 });
 
 test("beside the demo, init names who has the port and prints a line with another one, which works", async (t) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::identity::{
     ActingAs, ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity,
-    NewSource, NewTokenField, SecretLocation,
+    NewSource, NewTokenField, SecretLocation, SignInDevice,
 };
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 
@@ -13,19 +13,28 @@ use crate::config::paste::{PastedApi, PastedTokenEndpoint};
 pub(super) struct Answers {
     /// Whether no flag says who acts: a machine or a person.
     pub(super) asks_who_acts: bool,
+    /// The flags for an authorization server. They are not used if a person copies tokens.
+    pub(super) server_flags: Vec<&'static str>,
     pub(super) acting_as: AnswerSlot<ActingAs>,
     /// The client id of a person's public client; `None` if the person copies tokens.
     pub(super) public_client: AnswerSlot<Option<String>>,
     /// `token.login_url`, unless it is the one that is known.
     pub(super) login_url: AnswerSlot<Option<String>>,
+    /// Where the person's browser is.
+    pub(super) device: AnswerSlot<SignInDevice>,
     pub(super) authorization_url: AnswerSlot<String>,
+    pub(super) device_url: AnswerSlot<String>,
     pub(super) api: AnswerSlot<PastedApi>,
     pub(super) token: AnswerSlot<PastedTokenEndpoint>,
     pub(super) client_id: AnswerSlot<String>,
     pub(super) auth: AnswerSlot<ClientAuthMethod>,
     pub(super) scope: AnswerSlot<Option<String>>,
+    /// The same if "as yourself" is an answer. A machine never takes it over, nor the other way round.
+    pub(super) person_scope: AnswerSlot<Option<String>>,
     pub(super) read_only: AnswerSlot<bool>,
     pub(super) listen: Option<String>,
+    /// Whether callers need a key.
+    pub(super) caller_key: AnswerSlot<bool>,
     pub(super) secret: AnswerSlot<SecretLocation>,
     /// The file with the key that the client authenticates with.
     pub(super) private_key: AnswerSlot<PathBuf>,
@@ -49,6 +58,10 @@ pub(super) enum AnswerSlot<T> {
     /// It has not been answered.
     #[default]
     Open,
+    /// A flag answers it, so it is not asked.
+    Given(T),
+    /// A flag has answered it in an earlier round: it is asked again, if at all, with this as the default.
+    GivenBefore(T),
     /// It will be asked again, with the earlier answer as the default.
     Default(T),
     /// It has been answered, and is not asked.
@@ -57,26 +70,35 @@ pub(super) enum AnswerSlot<T> {
 
 impl<T: Clone> AnswerSlot<T> {
     pub(super) fn of(value: Option<T>) -> Self {
-        value.map_or(Self::Open, Self::Known)
+        value.map_or(Self::Open, Self::Given)
     }
 
     pub(super) fn known(&self) -> Option<&T> {
         match self {
-            Self::Known(value) => Some(value),
-            Self::Default(_) | Self::Open => None,
+            Self::Known(value) | Self::Given(value) => Some(value),
+            Self::Default(_) | Self::GivenBefore(_) | Self::Open => None,
+        }
+    }
+
+    /// What a flag says, also in another round, unless an answer has replaced it.
+    pub(super) fn given(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) | Self::GivenBefore(value) => Some(value),
+            Self::Known(_) | Self::Default(_) | Self::Open => None,
         }
     }
 
     pub(super) fn default(&self) -> Option<&T> {
         match self {
-            Self::Default(value) => Some(value),
-            Self::Known(_) | Self::Open => None,
+            Self::Default(value) | Self::GivenBefore(value) => Some(value),
+            Self::Known(_) | Self::Given(_) | Self::Open => None,
         }
     }
 
     pub(super) fn into_default(self) -> Self {
         match self {
             Self::Known(value) | Self::Default(value) => Self::Default(value),
+            Self::Given(value) | Self::GivenBefore(value) => Self::GivenBefore(value),
             Self::Open => Self::Open,
         }
     }
@@ -90,6 +112,8 @@ pub(super) struct NewConfig {
     pub(super) field: NewTokenField,
     pub(super) read_only: bool,
     pub(super) listen: Option<String>,
+    /// Whether a key is created that callers need.
+    pub(super) caller_key: bool,
 }
 
 impl Answers {
@@ -114,25 +138,14 @@ impl Answers {
                 .copied()
                 .unwrap_or(api.is_production()),
             listen: self.listen.clone(),
+            caller_key: self.caller_key.known().copied().unwrap_or_default(),
         })
-    }
-
-    /// A person signs in to this public client; `None` if a machine requests tokens.
-    pub(super) fn sign_in_with(&mut self, public_client: Option<String>) {
-        self.grant = NewGrant::ClientCredentials;
-        if let Some(id) = public_client {
-            self.grant = NewGrant::AuthorizationCode {
-                authorization_url: None,
-            };
-            self.client_id = AnswerSlot::Known(id);
-            self.auth = AnswerSlot::Known(ClientAuthMethod::None);
-        }
     }
 
     fn client(&self) -> Option<NewClient> {
         let proof = self.proof()?;
-        let is_browser = matches!(self.grant, NewGrant::AuthorizationCode { .. });
-        let needs_id = is_browser || !matches!(proof, ClientProof::Nothing);
+        let is_sign_in = self.grant.choice().is_sign_in();
+        let needs_id = is_sign_in || !matches!(proof, ClientProof::Nothing);
         let id = self.client_id.known().cloned();
         if needs_id && id.is_none() {
             return None;
@@ -176,6 +189,7 @@ impl Answers {
             auth: self.auth.known().copied(),
             grant: self.grant.choice(),
             has_source: self.source.is_some(),
+            sign_in_endpoint: None,
         };
         missing.describe().unwrap_or_default()
     }
@@ -184,17 +198,22 @@ impl Answers {
     pub(super) fn into_defaults(self) -> Self {
         Self {
             asks_who_acts: self.asks_who_acts,
+            server_flags: self.server_flags,
             acting_as: self.acting_as.into_default(),
             public_client: self.public_client.into_default(),
             login_url: self.login_url.into_default(),
+            device: self.device.into_default(),
             authorization_url: self.authorization_url.into_default(),
+            device_url: self.device_url.into_default(),
             api: self.api.into_default(),
             token: self.token.into_default(),
             client_id: self.client_id.into_default(),
             auth: self.auth.into_default(),
             scope: self.scope.into_default(),
+            person_scope: self.person_scope.into_default(),
             read_only: self.read_only.into_default(),
             listen: self.listen,
+            caller_key: self.caller_key.into_default(),
             secret: self.secret.into_default(),
             private_key: self.private_key.into_default(),
             client_assertion: self.client_assertion.into_default(),
@@ -222,13 +241,14 @@ pub(super) struct MissingFlags {
     pub(super) grant: GrantChoice,
     /// Something else obtains the tokens, so that only the API is needed.
     pub(super) has_source: bool,
+    /// The flag for the endpoint where a person's sign-in begins.
+    pub(super) sign_in_endpoint: Option<&'static str>,
 }
 
 impl MissingFlags {
     /// Names the flags for them, if there are any.
     pub(super) fn describe(&self) -> Option<String> {
-        let needs_id = self.auth != Some(ClientAuthMethod::None)
-            || self.grant == GrantChoice::AuthorizationCode;
+        let needs_id = self.auth != Some(ClientAuthMethod::None) || self.grant.is_sign_in();
         let flags = [
             (self.api, "--upstream"),
             (!self.has_source && self.token, "--token-endpoint"),
@@ -240,7 +260,8 @@ impl MissingFlags {
         ];
         let missing = flags
             .into_iter()
-            .filter_map(|(is_missing, flag)| is_missing.then_some(flag));
+            .filter_map(|(is_missing, flag)| is_missing.then_some(flag))
+            .chain(self.sign_in_endpoint);
         let missing: Vec<&str> = missing.collect();
         (!missing.is_empty()).then(|| {
             format!(
@@ -263,6 +284,7 @@ impl MissingFlags {
             (
                 None,
                 GrantChoice::AuthorizationCode
+                | GrantChoice::DeviceCode
                 | GrantChoice::JwtBearer
                 | GrantChoice::TokenExchange,
             ) => {

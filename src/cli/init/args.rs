@@ -9,6 +9,7 @@ use super::field_args::TokenFieldArgs;
 use super::identity::{ClientAuthMethod, GrantChoice};
 use super::identity_args::IdentityArgs;
 use crate::config::Surroundings;
+use crate::config::paste::PastedTokenEndpoint;
 
 /// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
 #[derive(Args, Debug, Clone, Default)]
@@ -25,6 +26,8 @@ Example:
   cupbearer init --upstream https://self-service-api.dev-example.eu1.ping.cloud --paste
   cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com \\
     --grant authorization_code --client-id my-native-client --scope 'openid profile'
+  cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com \\
+    --grant device_code --client-id my-native-client --scope 'openid profile'
   cupbearer init --upstream https://api.example.com --token-endpoint https://as.example.com/token \\
     --auth none --assertion-file /var/run/secrets/identity/token
 
@@ -45,7 +48,7 @@ pub(crate) struct InitArgs {
     #[arg(
         long,
         value_name = "METHOD",
-        help = "The application's token endpoint authentication method [default: client_secret_basic]"
+        help = "The application's token endpoint authentication method [default: client_secret_basic, or what other flags imply]"
     )]
     pub(super) auth: Option<ClientAuthMethod>,
     /// Scopes to request [default: the authorization server chooses]
@@ -74,6 +77,9 @@ pub(crate) struct InitArgs {
     /// Address that clients will connect to [default: localhost:6749]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<String>,
+    /// Admit only requests with a key, which is written to a new file beside the configuration
+    #[arg(long)]
+    pub(super) caller_key: bool,
     /// File for the configuration [default: cupbearer/config.toml in your configuration directory]
     #[arg(long, value_name = "FILE", visible_alias = "config")]
     pub(super) out: Option<PathBuf>,
@@ -115,8 +121,24 @@ impl InitArgs {
             auth,
             grant: self.identity.grant_choice(),
             has_source: self.identity.has_source(),
+            sign_in_endpoint: self.missing_sign_in_endpoint(),
         };
         missing.describe()
+    }
+
+    /// The flag for the endpoint where a person's sign-in begins, if it is needed: an issuer's metadata names it.
+    fn missing_sign_in_endpoint(&self) -> Option<&'static str> {
+        let token = PastedTokenEndpoint::read(self.token_endpoint.as_deref()?);
+        let person = &self.identity.person;
+        let (endpoint, flag) = match self.identity.grant_choice() {
+            GrantChoice::AuthorizationCode => (&person.authorization_url, "--authorization-url"),
+            GrantChoice::DeviceCode => (&person.device_url, "--device-url"),
+            GrantChoice::ClientCredentials
+            | GrantChoice::JwtBearer
+            | GrantChoice::TokenExchange => return None,
+        };
+        let is_needed = matches!(token, Ok(PastedTokenEndpoint::Url(_))) && endpoint.is_none();
+        is_needed.then_some(flag)
     }
 
     /// Whether the flags say who acts, a machine or a person, so that this is not asked.
@@ -127,6 +149,19 @@ impl InitArgs {
             || self.identity.auth(self.auth, self.has_secret()).is_some()
             || self.client_id.is_some()
             || self.has_secret()
+    }
+
+    /// The flags that are given for an authorization server, among those that do not say who acts.
+    pub(super) fn server_flags(&self) -> Vec<&'static str> {
+        let flags = [
+            (self.token_endpoint.is_some(), "--token-endpoint"),
+            (self.scope.is_some(), "--scope"),
+            (!self.identity.param.is_empty(), "--param"),
+        ];
+        let given = flags.into_iter();
+        given
+            .filter_map(|(is_given, flag)| is_given.then_some(flag))
+            .collect()
     }
 
     pub(super) const fn has_secret(&self) -> bool {

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answers::NewConfig;
+use super::files;
 use super::identity::{
     ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewSource, NewTokenField,
-    SecretLocation,
+    SecretLocation, SignInDevice,
 };
 use crate::config::keys::{KEYS, KeyInfo};
 
@@ -26,9 +27,12 @@ const HEAD: &str = "\
 # `cupbearer check` shows every key and its effective value; `cupbearer doctor` tries the configuration.
 ";
 
-/// The whole file. `secret_file` is the path of a secret that is stored in a new file.
-pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
-    let values = values(config, secret_file);
+/// The name of the caller whose key is created. Everyone who has the key is this caller.
+const CALLER: &str = "me";
+
+/// The whole file, as it will be at `path`, beside which new files have the secrets.
+pub(super) fn text(config: &NewConfig, path: &Path) -> String {
+    let values = values(config, &files::secret_path(path));
     let mut text = HEAD.to_owned();
     let mut current = "";
     for key in &KEYS {
@@ -45,6 +49,13 @@ pub(super) fn text(config: &NewConfig, secret_file: Option<&Path>) -> String {
         }
         write_key(&mut text, key, name, value);
     }
+    if config.caller_key {
+        let key = file(&files::caller_key_path(path));
+        let _infallible = write!(
+            text,
+            "\n[guard.callers.{CALLER}]\n# Every request must have this key. `#` before a key in the file revokes it.\nkey = {key}\n"
+        );
+    }
     text
 }
 
@@ -60,7 +71,7 @@ fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::
     };
 }
 
-fn values(config: &NewConfig, secret_file: Option<&Path>) -> BTreeMap<&'static str, toml::Value> {
+fn values(config: &NewConfig, secret_file: &Path) -> BTreeMap<&'static str, toml::Value> {
     let mut values = BTreeMap::from([("upstream.url", config.api.url.clone().into())]);
     match &config.identity {
         NewIdentity::Client(client) => values.extend(client_values(client, secret_file)),
@@ -95,10 +106,7 @@ fn field_values(field: &NewTokenField) -> impl Iterator<Item = (&'static str, to
     .filter_map(|(key, value)| Some((key, value?)))
 }
 
-fn client_values(
-    client: &NewClient,
-    secret_file: Option<&Path>,
-) -> BTreeMap<&'static str, toml::Value> {
+fn client_values(client: &NewClient, secret_file: &Path) -> BTreeMap<&'static str, toml::Value> {
     let mut values = BTreeMap::new();
     for (key, value) in client.token.settings() {
         values.insert(key, value.into());
@@ -123,10 +131,7 @@ fn client_values(
     values
 }
 
-fn proof_values(
-    proof: &ClientProof,
-    secret_file: Option<&Path>,
-) -> Vec<(&'static str, toml::Value)> {
+fn proof_values(proof: &ClientProof, secret_file: &Path) -> Vec<(&'static str, toml::Value)> {
     let (key, source, method) = match proof {
         ClientProof::Secret(method, location) => (
             "token.client_secret",
@@ -155,10 +160,13 @@ fn proof_values(
 fn grant_values(grant: &NewGrant) -> Vec<(&'static str, toml::Value)> {
     match grant {
         NewGrant::ClientCredentials => Vec::new(),
-        NewGrant::AuthorizationCode { authorization_url } => {
-            let url = authorization_url.clone();
-            let url = url.map(|url| ("token.authorization_url", url.into()));
-            let grant = ("token.grant", "authorization_code".into());
+        NewGrant::SignIn { device, endpoint } => {
+            let (grant, key) = match device {
+                SignInDevice::This => ("authorization_code", "token.authorization_url"),
+                SignInDevice::Another => ("device_code", "token.device_url"),
+            };
+            let url = endpoint.clone().map(|url| (key, url.into()));
+            let grant = ("token.grant", grant.into());
             std::iter::once(grant).chain(url).collect()
         }
         NewGrant::Assertion(path) => {
@@ -204,12 +212,12 @@ fn source_value(source: &NewSource) -> toml::Value {
     }
 }
 
-fn secret_source(location: &SecretLocation, secret_file: Option<&Path>) -> toml::Value {
+fn secret_source(location: &SecretLocation, secret_file: &Path) -> toml::Value {
     match location {
         SecretLocation::File(path) => file(path),
         SecretLocation::Command(words) => table("command", words.clone().into()),
         SecretLocation::Keyring(entry, _) => table("keyring", entry.to_string().into()),
-        SecretLocation::NewFile(_) => file(secret_file.unwrap_or(Path::new("client_secret"))),
+        SecretLocation::NewFile(_) => file(secret_file),
     }
 }
 

@@ -25,17 +25,33 @@ pub(super) enum Existing {
 /// `config.x`, so that `config.y` has another one. Its path is absolute, since the proxy may be started in another
 /// directory.
 pub(super) fn secret_path(configuration: &Path) -> PathBuf {
-    const EXTENSION: &str = "client_secret";
+    path_beside(configuration, "client_secret")
+}
+
+/// The file for the callers' key, likewise.
+pub(super) fn caller_key_path(configuration: &Path) -> PathBuf {
+    path_beside(configuration, "caller_key")
+}
+
+fn path_beside(configuration: &Path, new_extension: &str) -> PathBuf {
     let extension = configuration.extension();
     // The second one is refused as a destination, because it is the name of a secret.
-    let is_replaced = extension.is_none_or(|known| known == "toml" || known == EXTENSION);
+    let is_replaced = extension.is_none_or(|known| known == "toml" || known == new_extension);
     if is_replaced {
-        return absolute(&configuration.with_extension(EXTENSION));
+        return absolute(&configuration.with_extension(new_extension));
     }
     let mut name = configuration.as_os_str().to_owned();
     name.push(".");
-    name.push(EXTENSION);
+    name.push(new_extension);
     absolute(Path::new(&name))
+}
+
+/// The files for secrets that are written together with the configuration.
+pub(super) fn new_secret_files(configuration: &Path, config: &NewConfig) -> Vec<PathBuf> {
+    let has_secret = matches!(config.identity.secret(), Some(SecretLocation::NewFile(_)));
+    let secret = has_secret.then(|| secret_path(configuration));
+    let key = config.caller_key.then(|| caller_key_path(configuration));
+    secret.into_iter().chain(key).collect()
 }
 
 /// Why the configuration cannot be written to `path` if a secret or a token that it names is there.
@@ -49,16 +65,15 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
     {
         check_separate(path, &file, "is named by the command")?;
     }
-    if let Some(SecretLocation::NewFile(_)) = config.identity.secret() {
-        let file = secret_path(path);
+    for file in new_secret_files(path, config) {
         if fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_dir()) {
             let problem = format!(
-                "the secret would be stored in {}, which is a directory",
+                "a secret would be stored in {}, which is a directory",
                 file.display()
             );
             return Err((problem, "write another name").into());
         }
-        check_separate(path, &file, "is where the secret would be stored")?;
+        check_separate(path, &file, "is where a secret would be stored")?;
         if let Some(named) = config
             .identity
             .files()
@@ -66,7 +81,7 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
             .find(|named| is_same_file(&file, named))
         {
             let problem = format!(
-                "the secret would be stored in {}, which is the file with another one ({})",
+                "a secret would be stored in {}, which is the file with another one ({})",
                 file.display(),
                 named.display()
             );

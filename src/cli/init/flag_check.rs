@@ -1,7 +1,7 @@
 //! Checks what only flags say about an identity, and about the field for the token, as the configuration itself will be
 //! checked, before anything is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::answers::{AnswerSlot, Answers};
 use super::document;
@@ -26,7 +26,7 @@ pub(super) fn problems_in_identity(answers: &Answers) -> Vec<String> {
         file: Some("cupbearer.toml".into()),
         ..Overrides::default()
     };
-    let text = document::text(&config, None);
+    let text = document::text(&config, Path::new("cupbearer.toml"));
     match load_text(&text, &overrides, &Surroundings::default()) {
         Ok(_) => Vec::new(),
         Err(problems) => problems
@@ -47,11 +47,18 @@ fn with_placeholders(answers: &Answers) -> Answers {
         &mut filled.token,
         // An issuer's metadata names the other endpoints.
         PastedTokenEndpoint::read(match answers.grant {
-            NewGrant::AuthorizationCode { .. } => "https://as.example.com",
+            NewGrant::SignIn { .. } => "https://as.example.com",
             _ => "https://as.example.com/token",
         })
         .ok(),
     );
+    if let NewGrant::SignIn {
+        endpoint: endpoint @ None,
+        ..
+    } = &mut filled.grant
+    {
+        *endpoint = Some("https://as.example.com/not-asked-yet".to_owned());
+    }
     fill(&mut filled.client_id, Some("not-asked-yet".to_owned()));
     fill(&mut filled.secret, Some(SecretLocation::File(file.clone())));
     fill(&mut filled.private_key, Some(file.clone()));
@@ -76,6 +83,7 @@ fn described(problem: &ConfigProblem, answers: &Answers) -> Option<String> {
         },
         "token.login_url" => "--login-url",
         "token.authorization_url" => "--authorization-url",
+        "token.device_url" => "--device-url",
         "token.header" => "--token-header",
         "token.prefix" => "--token-prefix",
         "token.keep_authorization" => "--keep-authorization",

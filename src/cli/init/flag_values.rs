@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{InvalidValue, is_credential};
 
 /// The flags for an authorization server, in whose place `token.source` stands.
-pub(super) const OF_SERVER: [&str; 15] = [
+pub(super) const OF_SERVER: [&str; 17] = [
     "token_endpoint",
     "client_id",
     "auth",
@@ -21,6 +21,8 @@ pub(super) const OF_SERVER: [&str; 15] = [
     "actor_token_file",
     "actor_token_type",
     "param",
+    "authorization_url",
+    "device_url",
 ];
 
 pub(super) fn flag<T>(

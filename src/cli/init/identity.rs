@@ -81,10 +81,30 @@ pub(crate) enum GrantChoice {
     ClientCredentials,
     #[value(name = "authorization_code")]
     AuthorizationCode,
+    #[value(name = "device_code")]
+    DeviceCode,
     #[value(name = "jwt_bearer")]
     JwtBearer,
     #[value(name = "token_exchange")]
     TokenExchange,
+}
+
+impl GrantChoice {
+    /// Whether a person signs in, to a client that is usually public.
+    pub(super) const fn is_sign_in(self) -> bool {
+        match self {
+            Self::AuthorizationCode | Self::DeviceCode => true,
+            Self::ClientCredentials | Self::JwtBearer | Self::TokenExchange => false,
+        }
+    }
+}
+
+/// The device on which a person signs in with a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignInDevice {
+    /// The one that the proxy runs on.
+    This,
+    Another,
 }
 
 /// Whose tokens requests carry.
@@ -138,8 +158,11 @@ pub(super) enum ClientProof {
 pub(super) enum NewGrant {
     #[default]
     ClientCredentials,
-    /// A person signs in with a browser. The authorization endpoint is needed only if no metadata names it.
-    AuthorizationCode { authorization_url: Option<String> },
+    /// A person signs in with a browser. The endpoint for that is needed only if no metadata names it.
+    SignIn {
+        device: SignInDevice,
+        endpoint: Option<String>,
+    },
     /// `jwt_bearer` with a file that has the assertion.
     Assertion(PathBuf),
     /// `jwt_bearer` with an assertion that is signed here.
@@ -197,7 +220,10 @@ impl NewGrant {
     pub(super) const fn choice(&self) -> GrantChoice {
         match self {
             Self::ClientCredentials => GrantChoice::ClientCredentials,
-            Self::AuthorizationCode { .. } => GrantChoice::AuthorizationCode,
+            Self::SignIn { device, .. } => match device {
+                SignInDevice::This => GrantChoice::AuthorizationCode,
+                SignInDevice::Another => GrantChoice::DeviceCode,
+            },
             Self::Assertion(_) | Self::Signed { .. } => GrantChoice::JwtBearer,
             Self::Exchange { .. } => GrantChoice::TokenExchange,
         }
@@ -205,7 +231,7 @@ impl NewGrant {
 
     fn files(&self) -> Vec<&Path> {
         match self {
-            Self::ClientCredentials | Self::AuthorizationCode { .. } => Vec::new(),
+            Self::ClientCredentials | Self::SignIn { .. } => Vec::new(),
             Self::Assertion(file) | Self::Signed { key: file, .. } => vec![file],
             Self::Exchange { subject, actor } => {
                 let actor = actor.as_ref().map(|actor| actor.file.as_path());
@@ -218,6 +244,14 @@ impl NewGrant {
 }
 
 impl NewIdentity {
+    /// Whether a person signs in.
+    pub(super) fn is_person(&self) -> bool {
+        match self {
+            Self::Source(source) => matches!(source, NewSource::Person { .. }),
+            Self::Client(client) => client.grant.choice().is_sign_in(),
+        }
+    }
+
     /// Where the client's secret is, if it has one.
     pub(super) const fn secret(&self) -> Option<&SecretLocation> {
         match self {

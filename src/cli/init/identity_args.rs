@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flag_values::{OF_SERVER, command, file_flag, flag, pairs};
-use super::identity::{ClientAuthMethod, GrantChoice, NewGrant, NewSource, TypedToken};
+use super::identity::{
+    ClientAuthMethod, GrantChoice, NewGrant, NewSource, SignInDevice, TypedToken,
+};
 use super::person_args::PersonArgs;
 use crate::config::paste::PastedApi;
 
@@ -126,6 +128,8 @@ impl IdentityArgs {
             GrantChoice::TokenExchange
         } else if self.person.authorization_url.is_some() {
             GrantChoice::AuthorizationCode
+        } else if self.person.device_url.is_some() {
+            GrantChoice::DeviceCode
         } else {
             GrantChoice::ClientCredentials
         };
@@ -144,7 +148,7 @@ impl IdentityArgs {
         named: Option<ClientAuthMethod>,
         has_secret: bool,
     ) -> Option<ClientAuthMethod> {
-        let is_public = self.grant_choice() == GrantChoice::AuthorizationCode && !has_secret;
+        let is_public = self.grant_choice().is_sign_in() && !has_secret;
         let of_key = self.private_key_file.is_some() && !self.key_signs_grant();
         let of_assertion = self.client_assertion_file.is_some();
         named
@@ -229,8 +233,13 @@ impl IdentityArgs {
         };
         Some(match self.grant_choice() {
             GrantChoice::ClientCredentials => NewGrant::ClientCredentials,
-            GrantChoice::AuthorizationCode => NewGrant::AuthorizationCode {
-                authorization_url: self.person.authorization_url.clone(),
+            GrantChoice::AuthorizationCode => NewGrant::SignIn {
+                device: SignInDevice::This,
+                endpoint: self.person.authorization_url.clone(),
+            },
+            GrantChoice::DeviceCode => NewGrant::SignIn {
+                device: SignInDevice::Another,
+                endpoint: self.person.device_url.clone(),
             },
             GrantChoice::JwtBearer if self.assertion_file.is_some() => {
                 NewGrant::Assertion(assertion?)
@@ -319,6 +328,10 @@ impl IdentityArgs {
             "--authorization-url is only for --grant authorization_code: remove one of them",
         );
         reject(
+            grant != GrantChoice::DeviceCode && self.person.device_url.is_some(),
+            "--device-url is only for --grant device_code: remove one of them",
+        );
+        reject(
             !is_bearer && self.assertion_file.is_some(),
             "--assertion-file is only for --grant jwt_bearer: remove one of them",
         );
@@ -354,7 +367,7 @@ impl IdentityArgs {
         if method == Some(ClientAuthMethod::None)
             && self.grant_choice() == GrantChoice::ClientCredentials
         {
-            problems.push("--auth none is only for --grant authorization_code, jwt_bearer or token_exchange, since client_credentials is granted to an authenticated client".to_owned());
+            problems.push("--auth none is only for --grant authorization_code, device_code, jwt_bearer or token_exchange, since client_credentials is granted to an authenticated client".to_owned());
         }
         if method == Some(ClientAuthMethod::PrivateKeyJwt) && signs {
             problems.push("--auth private_key_jwt cannot be used, because the private key signs the assertion of --grant jwt_bearer: add --assertion-file, or choose another method".to_owned());

@@ -42,6 +42,7 @@ use super::doctor;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{ResultOutput, say};
+use super::signals;
 use crate::config::{self, Overrides, Surroundings};
 use crate::credentials;
 use crate::doctor::{DoctorOptions, Outcome};
@@ -61,6 +62,7 @@ const MISPLACED_FLAGS: &str = "flags before the command change an existing confi
 
 impl InitArgs {
     pub(super) async fn execute(self, before: SettingsArgs) -> Exit {
+        signals::end_at_signal();
         // A secret may be typed soon.
         let _hidden = credentials::hide_process();
         let invocation = Invocation::new(before, &SettingsArgs::default());

@@ -54,12 +54,15 @@ impl Overwritable {
     pub(super) fn add_written(&mut self, config: &NewConfig, path: &Path) {
         self.add(path);
         self.written.push(absolute(path));
+        for file in files::new_secret_files(path, config) {
+            self.add(&file);
+        }
         match config.identity.secret() {
-            Some(SecretLocation::NewFile(_)) => self.add(&files::secret_path(path)),
             Some(SecretLocation::Keyring(entry, Some(_))) => self.entries.push(entry.clone()),
-            // These were only read.
+            // A new file is added above, and the others were only read.
             Some(
                 SecretLocation::Keyring(_, None)
+                | SecretLocation::NewFile(_)
                 | SecretLocation::File(_)
                 | SecretLocation::Command(_),
             )

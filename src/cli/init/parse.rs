@@ -68,17 +68,16 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
     let asks_who_acts = !flags.says_who_requests();
     let answers = Answers {
         asks_who_acts,
-        acting_as: AnswerSlot::Open,
-        public_client: AnswerSlot::Open,
-        login_url: AnswerSlot::Open,
-        authorization_url: AnswerSlot::Open,
+        server_flags: flags.server_flags(),
         api: AnswerSlot::of(api),
         token: AnswerSlot::of(token),
         client_id: AnswerSlot::of(client_id),
         auth: AnswerSlot::of(identity.auth),
+        person_scope: AnswerSlot::of(scope.clone()),
         scope: AnswerSlot::of(scope),
         read_only: AnswerSlot::of(flags.read_only),
         listen,
+        caller_key: AnswerSlot::of(flags.caller_key.then_some(true)),
         secret: AnswerSlot::of(
             file.map(SecretLocation::File)
                 .or(command.map(SecretLocation::Command))
@@ -91,6 +90,7 @@ pub(super) fn answers_and_problems(flags: &InitArgs) -> (Answers, Vec<String>) {
         params: identity.params,
         source: identity.source,
         field: flags.field.read(),
+        ..Answers::default()
     };
     if invalid.is_empty() {
         invalid = flag_check::problems_in_identity(&answers);

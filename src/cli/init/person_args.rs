@@ -34,10 +34,17 @@ pub(crate) struct PersonArgs {
     #[arg(
         long,
         value_name = "URL",
-        conflicts_with = "paste",
         help = "The authorization endpoint, with --grant authorization_code; needed only if --token-endpoint is no issuer"
     )]
     pub(super) authorization_url: Option<String>,
+    /// The device authorization endpoint.
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "authorization_url",
+        help = "The device authorization endpoint, with --grant device_code; needed only if --token-endpoint is no issuer"
+    )]
+    pub(super) device_url: Option<String>,
 }
 
 impl PersonArgs {

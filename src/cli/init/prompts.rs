@@ -28,6 +28,33 @@ pub(super) fn ask<T>(
     }
 }
 
+/// What leaves an answer empty in place of a default.
+const NOTHING: &str = "-";
+
+/// Asks for a text that may be empty. Since Enter accepts the default, another character leaves it empty then.
+pub(super) fn ask_optional<T>(
+    dialogue: &mut dyn Dialogue,
+    question: &str,
+    empty_means: &str,
+    default: &str,
+    read: impl Fn(&str) -> Result<T, InvalidValue>,
+) -> Result<T, InitError> {
+    let how = if default.is_empty() {
+        format!("leave it empty {empty_means}")
+    } else {
+        format!("write {NOTHING} {empty_means}")
+    };
+    ask(
+        dialogue,
+        &format!("{question} ({how}):"),
+        Some(default),
+        |text| match text.trim() {
+            NOTHING => read(""),
+            text => read(text),
+        },
+    )
+}
+
 /// Asks for one of `choices`, by its number or its text, and returns its index.
 pub(super) fn choose(
     dialogue: &mut dyn Dialogue,

@@ -7,10 +7,10 @@ use super::error::InitError;
 use super::files;
 use super::identity::{
     ActingAs, ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity,
-    SecretLocation,
 };
 use super::overwritable::Overwritable;
-use super::prompts::{ask, choose, confirm, explain};
+use super::person_questions::{LET_SERVER_CHOOSE, SCOPES};
+use super::prompts::{ask, ask_optional, choose, confirm, explain};
 use super::terminal::Dialogue;
 use super::{parse, person_questions, reachability, secret_question};
 use crate::config::paste::{self, PastedApi, PastedTokenEndpoint};
@@ -31,34 +31,44 @@ pub(super) async fn interview(
 ) -> Result<NewConfig, InitError> {
     let is_person = answers.asks_who_acts
         && person_questions::acting_as(dialogue, &mut answers.acting_as)? == ActingAs::Person;
-    let mut public_client = None;
-    if is_person {
-        api(dialogue, &mut answers.api)?;
-        public_client = person_questions::public_client(dialogue, &mut answers.public_client)?;
-    }
-    let (api, identity) = if let Some(source) = answers.source.clone() {
+    let (api, identity) = if is_person {
+        person(dialogue, answers, surroundings).await?
+    } else if let Some(source) = answers.source.clone() {
         let api = api(dialogue, &mut answers.api)?;
-        (api, NewIdentity::Source(source))
-    } else if is_person && public_client.is_none() {
-        let api = api(dialogue, &mut answers.api)?;
-        let source = person_questions::copied_token(dialogue, answers, &api)?;
         (api, NewIdentity::Source(source))
     } else {
-        if answers.asks_who_acts {
-            answers.sign_in_with(public_client);
-        }
         let (api, token) = addresses(dialogue, answers, surroundings).await?;
         let client = client(dialogue, answers, token, overwritable).await?;
         (api, NewIdentity::Client(Box::new(client)))
     };
     let read_only = read_only(dialogue, &mut answers.read_only, &api)?;
+    let is_linux = cfg!(target_os = "linux");
+    let caller_key = person_questions::caller_key(dialogue, answers, &identity, is_linux)?;
     Ok(NewConfig {
         api,
         identity,
         field: answers.field.clone(),
         read_only,
         listen: answers.listen.clone(),
+        caller_key,
     })
+}
+
+/// The API, and who signs in to it: a person, as an answer has said.
+async fn person(
+    dialogue: &mut dyn Dialogue,
+    answers: &mut Answers,
+    surroundings: Option<&Surroundings>,
+) -> Result<(PastedApi, NewIdentity), InitError> {
+    let pasted = api(dialogue, &mut answers.api)?;
+    let Some(id) = person_questions::public_client(dialogue, answers)? else {
+        let source = person_questions::copied_token(dialogue, answers, &pasted)?;
+        return Ok((pasted, NewIdentity::Source(source)));
+    };
+    let device = person_questions::device(dialogue, &mut answers.device)?;
+    let (api, token) = addresses(dialogue, answers, surroundings).await?;
+    let client = person_questions::sign_in_client(dialogue, answers, id, device, token)?;
+    Ok((api, NewIdentity::Client(Box::new(client))))
 }
 
 async fn client(
@@ -67,28 +77,30 @@ async fn client(
     token: PastedTokenEndpoint,
     overwritable: &Overwritable,
 ) -> Result<NewClient, InitError> {
-    if let NewGrant::AuthorizationCode { authorization_url } = &mut answers.grant {
-        let slot = &mut answers.authorization_url;
-        if authorization_url.is_none() {
-            *authorization_url = person_questions::authorization_url(dialogue, slot, &token)?;
-        }
+    let mut grant = answers.grant.clone();
+    if let NewGrant::SignIn { device, endpoint } = &mut grant
+        && endpoint.is_none()
+    {
+        *endpoint = person_questions::sign_in_endpoint(dialogue, answers, *device, &token)?;
     }
-    let choice = answers.grant.choice();
+    let choice = grant.choice();
     // Nobody may have to authenticate, and then there need be no client id.
     let is_open = choice != GrantChoice::ClientCredentials;
     let early = is_open.then(|| auth(dialogue, &mut answers.auth, choice));
     let early = early.transpose()?;
     let id = match early {
-        Some(ClientAuthMethod::None) if choice != GrantChoice::AuthorizationCode => {
-            answers.client_id.known().cloned()
-        }
+        Some(ClientAuthMethod::None) if !choice.is_sign_in() => answers.client_id.known().cloned(),
         Some(_) | None => Some(client_id(dialogue, &mut answers.client_id, &token)?),
     };
     let method = match early {
         Some(method) => method,
         None => auth(dialogue, &mut answers.auth, choice)?,
     };
-    let scope = scope(dialogue, &mut answers.scope, &token, choice)?;
+    let scope = if choice.is_sign_in() {
+        person_questions::sign_in_scope(dialogue, &mut answers.scope)?
+    } else {
+        scope(dialogue, &mut answers.scope, &token)?
+    };
     let proof = match method {
         ClientAuthMethod::PrivateKeyJwt => {
             ClientProof::PrivateKey(private_key(dialogue, &mut answers.private_key)?)
@@ -110,7 +122,7 @@ async fn client(
         token,
         id,
         proof,
-        grant: answers.grant.clone(),
+        grant,
         scope,
         params: answers.params.clone(),
     })
@@ -264,30 +276,20 @@ fn scope(
     dialogue: &mut dyn Dialogue,
     answer: &mut AnswerSlot<Option<String>>,
     endpoint: &PastedTokenEndpoint,
-    grant: GrantChoice,
 ) -> Result<Option<String>, InitError> {
     if let Some(scope) = answer.known() {
         return Ok(scope.clone());
     }
-    let is_person = grant == GrantChoice::AuthorizationCode;
-    let scope = match endpoint {
-        PastedTokenEndpoint::PingOne(_) if !is_person => answer.default().cloned().flatten(),
-        PastedTokenEndpoint::PingOne(_)
-        | PastedTokenEndpoint::Url(_)
-        | PastedTokenEndpoint::Issuer(_) => {
-            let usual = if is_person { "openid profile" } else { "" };
-            let default = answer.default().cloned().flatten();
-            let default = default.unwrap_or_else(|| usual.to_owned());
-            ask(
-                dialogue,
-                "\nScopes to request, separated by spaces (leave empty to let the server choose):",
-                Some(&default),
-                paste::scope,
-            )?
+    match endpoint {
+        PastedTokenEndpoint::PingOne(_) => Ok(answer.given().cloned().flatten()),
+        PastedTokenEndpoint::Url(_) | PastedTokenEndpoint::Issuer(_) => {
+            let default = answer.default().cloned().flatten().unwrap_or_default();
+            let (question, empty_means) = (SCOPES, LET_SERVER_CHOOSE);
+            let scope = ask_optional(dialogue, question, empty_means, &default, paste::scope)?;
+            *answer = AnswerSlot::Known(scope.clone());
+            Ok(scope)
         }
-    };
-    *answer = AnswerSlot::Known(scope.clone());
-    Ok(scope)
+    }
 }
 
 fn read_only(
@@ -298,16 +300,15 @@ fn read_only(
     if let Some(read_only) = answer.known() {
         return Ok(*read_only);
     }
-    let read_only = if api.is_production() {
-        let default = answer.default().copied().unwrap_or(true);
-        confirm(
-            dialogue,
-            "\nThis looks like production. Allow only requests that read (guard.read_only)?",
-            default,
-        )?
-    } else {
-        answer.default().copied().unwrap_or(false)
-    };
+    if !api.is_production() {
+        return Ok(answer.given().copied().unwrap_or(false));
+    }
+    let default = answer.default().copied().unwrap_or(true);
+    let read_only = confirm(
+        dialogue,
+        "\nThis looks like production. Allow only requests that read (guard.read_only)?",
+        default,
+    )?;
     *answer = AnswerSlot::Known(read_only);
     Ok(read_only)
 }
@@ -365,13 +366,8 @@ pub(super) fn destination(
 
 /// The files that would be overwritten and must not be without asking.
 fn existing_files(path: &Path, config: &NewConfig, overwritable: &Overwritable) -> Vec<PathBuf> {
-    let has_secret_file = matches!(config.identity.secret(), Some(SecretLocation::NewFile(_)));
-    [
-        Some(path.to_owned()),
-        has_secret_file.then(|| files::secret_path(path)),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(|path| files::is_kept(path, overwritable.existing(path)))
-    .collect()
+    std::iter::once(path.to_owned())
+        .chain(files::new_secret_files(path, config))
+        .filter(|path| files::is_kept(path, overwritable.existing(path)))
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! Tries the two addresses as soon as both are known, before anything else is asked.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::answers::NewConfig;
 use super::document;
@@ -79,6 +79,7 @@ fn provisional_config(api: &PastedApi, token: &PastedTokenEndpoint) -> String {
         field: NewTokenField::default(),
         read_only: false,
         listen: None,
+        caller_key: false,
     };
-    document::text(&config, None)
+    document::text(&config, Path::new("cupbearer.toml"))
 }

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::answers::NewConfig;
 use super::error::InitError;
 use super::files::{self, Existing, PreviousFile};
-use super::identity::{NewGrant, NewIdentity, NewSource, SecretLocation};
+use super::identity::{GrantChoice, NewIdentity, SecretLocation};
 use super::overwritable::Overwritable;
 use super::port::PortState;
 use super::{document, keyring};
@@ -15,6 +17,7 @@ use crate::cli::staged_file::{FileMode, StagedFile};
 use crate::config::keys::CONFIG_VARIABLE;
 use crate::config::{ConfigProblems, Overrides, Surroundings, is_same_file, load_text};
 use crate::credentials::{FileError, SecretSource, read_regular};
+use crate::guard;
 
 /// Why `cupbearer check` would reject the configuration. Each answer has been checked, but not all of them together.
 pub(super) fn check(config: &NewConfig, path: &Path) -> Result<(), ConfigProblems> {
@@ -22,7 +25,7 @@ pub(super) fn check(config: &NewConfig, path: &Path) -> Result<(), ConfigProblem
         file: Some(path.to_owned()),
         ..Overrides::default()
     };
-    let text = document::text(config, Some(&files::secret_path(path)));
+    let text = document::text(config, path);
     load_text(&text, &overrides, &Surroundings::default()).map(drop)
 }
 
@@ -51,12 +54,11 @@ pub(super) async fn write(
         )));
     }
     let target = files::target(path, existing).map_err(|error| failed(path, &error))?;
-    let secret_file = files::secret_path(path);
     for file in [path, &target] {
         files::make_parent(file).map_err(|error| failed(file, &error))?;
     }
     // Both are complete before either is moved to its place, so that a full disk leaves neither.
-    let text = document::text(config, Some(&secret_file));
+    let text = document::text(config, path);
     let configuration = stage(&target, text.as_bytes(), FileMode::Default)
         .and_then(|mut staged| {
             // A file that others could not read stays so.
@@ -64,33 +66,51 @@ pub(super) async fn write(
             Ok(staged)
         })
         .map_err(|error| failed(path, &error))?;
-    let previous_secret = match config.identity.secret() {
-        Some(SecretLocation::NewFile(secret)) => {
-            let existing = overwritable.existing(&secret_file);
-            let previous = PreviousFile::of(&secret_file);
-            // Exposed to be written to a file that only its owner can read.
-            stage(&secret_file, secret.expose(), FileMode::Owner)
-                .and_then(|staged| files::place(staged, &secret_file, existing))
-                .map_err(|error| failed(&secret_file, &error))?;
-            Some(previous)
+    let mut replaced = Vec::new();
+    let placed = match store_secrets(config, path, overwritable, &mut replaced).await {
+        Ok(()) => {
+            files::place(configuration, &target, existing).map_err(|error| failed(path, &error))
         }
-        Some(SecretLocation::Keyring(entry, Some(secret))) => {
-            keyring::store(entry, secret).await?;
-            None
-        }
-        Some(
-            SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_),
-        )
-        | None => None,
+        Err(error) => Err(error),
     };
-    if let Err(error) = files::place(configuration, &target, existing) {
-        if let Some(previous) = previous_secret {
-            previous.restore();
-        }
-        return Err(failed(path, &error));
+    if placed.is_err() {
+        replaced.into_iter().for_each(PreviousFile::restore);
+        return placed;
     }
     overwritable.add_written(config, path);
     Ok(())
+}
+
+/// Stores the client's secret and the callers' key where they belong. `replaced` receives what was there.
+async fn store_secrets(
+    config: &NewConfig,
+    path: &Path,
+    overwritable: &Overwritable,
+    replaced: &mut Vec<PreviousFile>,
+) -> Result<(), InitError> {
+    let mut place = |file: &Path, content: &[u8]| {
+        let existing = overwritable.existing(file);
+        let previous = PreviousFile::of(file);
+        stage(file, content, FileMode::Owner)
+            .and_then(|staged| files::place(staged, file, existing))
+            .map_err(|error| InitError::Failed(files::not_written(file, &error)))?;
+        replaced.push(previous);
+        Ok(())
+    };
+    if config.caller_key {
+        let key = guard::new_key().map_err(|error| InitError::Failed(error.to_string()))?;
+        let line = Zeroizing::new(format!("{}\n", *key));
+        place(&files::caller_key_path(path), line.as_bytes())?;
+    }
+    match config.identity.secret() {
+        // Exposed to be written to a file that only its owner can read.
+        Some(SecretLocation::NewFile(secret)) => place(&files::secret_path(path), secret.expose()),
+        Some(SecretLocation::Keyring(entry, Some(secret))) => keyring::store(entry, secret).await,
+        Some(
+            SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_),
+        )
+        | None => Ok(()),
+    }
 }
 
 /// Whether the file contains what the command of the secret prints, and so is likely to be where that comes from,
@@ -136,7 +156,16 @@ pub(super) fn summary(config: &NewConfig, path: &Path) -> String {
         )
         | None => String::new(),
     };
-    format!("The configuration is in {}.{secret}", path.display())
+    let key = if config.caller_key {
+        let file = files::caller_key_path(path);
+        format!(
+            "\nThe callers' key is in {}, which only you can read.",
+            file.display()
+        )
+    } else {
+        String::new()
+    };
+    format!("The configuration is in {}.{secret}{key}", path.display())
 }
 
 pub(super) fn after_failure(path: &Path) -> String {
@@ -168,19 +197,8 @@ pub(super) fn next_steps(
         Some(listen) if listen.ends_with(":0") || listen.starts_with("unix:") => None,
         Some(listen) => Some(format!("http://{listen}")),
     };
-    let is_person = match &config.identity {
-        NewIdentity::Source(source) => matches!(source, NewSource::Person { .. }),
-        NewIdentity::Client(client) => {
-            matches!(client.grant, NewGrant::AuthorizationCode { .. })
-        }
-    };
-    let sign_in = if is_person {
-        format!(
-            "\nNobody is signed in at first: run this too, or open the page that the proxy prints.\n  cupbearer login{flag}"
-        )
-    } else {
-        String::new()
-    };
+    let needs = needs(config, path);
+    let usage = |url| usage(url, &needs);
     let commands = match port {
         PortState::Free => format!("\nNow run:\n  cupbearer{flag}\nand {}", usage(url)),
         PortState::RunsThis { free } => format!(
@@ -194,7 +212,24 @@ pub(super) fn next_steps(
             )
         }
     };
-    commands + &sign_in
+    commands + &sign_in(&config.identity, &flag)
+}
+
+/// What a person who signs in does next.
+fn sign_in(identity: &NewIdentity, flag: &str) -> String {
+    let is_elsewhere = matches!(identity, NewIdentity::Client(client)
+        if client.grant.choice() == GrantChoice::DeviceCode);
+    if is_elsewhere {
+        return format!(
+            "\nNobody is signed in at first: run this too.\n  cupbearer login --device{flag}"
+        );
+    }
+    if !identity.is_person() {
+        return String::new();
+    }
+    format!(
+        "\nNobody is signed in at first: run this too, or open the page that the proxy prints.\n  cupbearer login{flag}"
+    )
 }
 
 /// Whether `cupbearer` finds the file by itself, from this directory.
@@ -213,14 +248,26 @@ fn is_found_without_flag(path: &Path, surroundings: &Surroundings) -> bool {
     })
 }
 
-fn usage(url: Option<String>) -> String {
-    url.map_or_else(
-        || "send your requests to the address that it prints.".to_owned(),
-        |url| {
-            format!(
-                "send the requests of Postman, curl or a browser to {url}; they need no authorization.\n\
-                 The documentation of the API, if it serves one there, is at {url}/docs."
-            )
-        },
-    )
+/// What requests need to be admitted.
+fn needs(config: &NewConfig, path: &Path) -> String {
+    if !config.caller_key {
+        return "they need no authorization".to_owned();
+    }
+    let ways = if config.field.keeps_authorization {
+        "X-Cupbearer-Key: KEY"
+    } else {
+        "Authorization: Bearer KEY, or in a browser as the password"
+    };
+    let file = files::caller_key_path(path);
+    format!("they need the key in {}, as {ways}", file.display())
+}
+
+fn usage(url: Option<String>, needs: &str) -> String {
+    match url {
+        None => format!("send your requests to the address that it prints; {needs}."),
+        Some(url) => format!(
+            "send the requests of Postman, curl or a browser to {url}; {needs}.\n\
+             The documentation of the API, if it serves one there, is at {url}/docs."
+        ),
+    }
 }

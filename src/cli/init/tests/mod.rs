@@ -118,7 +118,7 @@ fn text_of(flags: &InitArgs) -> String {
     else {
         panic!("not complete: {}", usage(flags));
     };
-    document::text(&config, None)
+    document::text(&config, Path::new("c.toml"))
 }
 
 #[tokio::test]

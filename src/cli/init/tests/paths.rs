@@ -59,12 +59,7 @@ async fn the_configuration_is_never_written_over_the_secret_that_this_run_stores
             secret_stdin: true,
             ..api()
         };
-        assert_refused(
-            directory.path(),
-            args,
-            "is where the secret would be stored",
-        )
-        .await;
+        assert_refused(directory.path(), args, "is where a secret would be stored").await;
     }
 }
 
@@ -250,10 +245,7 @@ async fn on_a_terminal_another_destination_is_asked_for() {
     let (done, seen) = talk(&args, directory.path(), &answers).await;
 
     assert!(is_fine(&done), "{seen}");
-    assert!(
-        seen.contains("is where the secret would be stored"),
-        "{seen}"
-    );
+    assert!(seen.contains("is where a secret would be stored"), "{seen}");
     assert!(seen.contains("is not the name of a file"), "{seen}");
     let names: Vec<_> = snapshot(directory.path()).into_keys().collect();
     let expected = ["c.client_secret", "c.toml"].map(|name| directory.path().join(name));

@@ -82,7 +82,7 @@ fn flags_whose_values_do_not_fit_together_are_refused() {
     for (words, problem) in [
         (
             &["--auth=none"][..],
-            "--auth none is only for --grant authorization_code, jwt_bearer or token_exchange",
+            "--auth none is only for --grant authorization_code, device_code, jwt_bearer or token_exchange",
         ),
         (
             &["--grant=jwt_bearer", "--auth=none"],

@@ -1,9 +1,17 @@
-//! What another round of questions may overwrite.
+//! What another round of questions takes over from the one before it, and what it may overwrite.
 
 use std::path::Path;
 
+use super::people::{ADVANCED_SERVICES, API, browser};
 use super::*;
 use crate::credentials::KeyringEntry;
+
+/// Answers to the questions about a machine's secret, in a session without a keyring or with one.
+const MISSING_SECRET: [&str; 2] = [
+    "a command prints it, such as: op read op://vault/item/field",
+    "false",
+];
+const ID_OF_MACHINE: &str = "22222222-4567-89ab-cdef-0123456789ab";
 
 #[tokio::test]
 async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
@@ -91,4 +99,156 @@ async fn a_secret_that_is_too_long_is_refused_rather_than_cut() {
     assert!(is_fine(
         &from_flags(&args, &here, &mut Input(&long[1..])).await
     ));
+}
+
+/// Asks again, after a round whose configuration was written but did not work.
+async fn second_round(
+    args: &InitArgs,
+    first: &[&'static str],
+    second: &[&'static str],
+) -> (String, String) {
+    let mut answers = parse::answers_in_flags(args).ok().unwrap();
+    let overwritable = Overwritable::default();
+    let mut text = String::new();
+    let mut seen = String::new();
+    for round in [first, second] {
+        let mut script = Script::new(round);
+        let config = questions::interview(&mut script, &mut answers, &overwritable, None).await;
+        seen = script.seen;
+        assert!(script.answers.is_empty(), "{:?}: {seen}", script.answers);
+        let Ok(config) = config else {
+            panic!("{seen}");
+        };
+        text = document::text(&config, Path::new("c.toml"));
+        answers = answers.into_defaults();
+    }
+    (text, seen)
+}
+
+const PINGONE: &str = "https://auth.pingone.eu/0123abcd-4567-89ab-cdef-0123456789ab/as/token";
+const AS_PERSON: [&str; 6] = ["2", API, CLIENT, "", PINGONE, ""];
+
+#[tokio::test]
+async fn a_machine_takes_over_nothing_that_only_a_person_has_answered() {
+    let as_machine = [&["1", "", "", ID_OF_MACHINE, ""], &MISSING_SECRET[..]].concat();
+    let (text, seen) = second_round(&InitArgs::default(), &AS_PERSON, &as_machine).await;
+    assert!(
+        !text.contains("openid") && !text.contains("grant"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("client_id = \"{ID_OF_MACHINE}\"")),
+        "{text}"
+    );
+    // The client id is the person's, so it is no default, unlike the addresses.
+    assert!(
+        !seen.contains(CLIENT) && seen.contains(&format!("[{PINGONE}]")),
+        "{seen}"
+    );
+
+    let issuer = "https://as.example.com";
+    let as_person = ["2", API, CLIENT, "", issuer, "openid mine"];
+    let as_machine = [&["1", "", "", ID_OF_MACHINE, "", ""], &MISSING_SECRET[..]].concat();
+    let (text, seen) = second_round(&InitArgs::default(), &as_person, &as_machine).await;
+    assert!(
+        !text.contains("openid") && !seen.contains("openid"),
+        "{text}{seen}"
+    );
+}
+
+#[tokio::test]
+async fn a_person_takes_over_nothing_that_only_a_machine_has_answered() {
+    let as_machine = [
+        "1",
+        API,
+        "https://as.example.com",
+        ID_OF_MACHINE,
+        "2",
+        "of-machine",
+    ];
+    let as_machine = [&as_machine, &MISSING_SECRET[..]].concat();
+    let as_person = ["2", "", "native", "", "", ""];
+    let (text, seen) = second_round(&InitArgs::default(), &as_machine, &as_person).await;
+    assert!(text.contains("scope = \"openid profile\""), "{text}");
+    assert!(
+        !text.contains("of-machine") && !seen.contains("of-machine"),
+        "{text}{seen}"
+    );
+    assert!(
+        !text.contains("client_secret =") && text.contains("auth = \"none\""),
+        "{text}"
+    );
+    assert!(!seen.contains(ID_OF_MACHINE), "{seen}");
+
+    // One that copies tokens needs no server.
+    let (text, _) = second_round(&InitArgs::default(), &as_machine, &["2", "", "", ""]).await;
+    assert!(
+        !text.contains("as.example.com") && !text.contains("client_id ="),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_about_one_server_or_api_is_none_about_another() {
+    let server = "https://as.example.com";
+    let first = ["1", API, server, ID_OF_MACHINE, "", "of-that-server"];
+    let first = [&first, &MISSING_SECRET[..]].concat();
+    let second = [&["1", "", PINGONE, "", ""], &MISSING_SECRET[..]].concat();
+    let (text, _) = second_round(&InitArgs::default(), &first, &second).await;
+    assert!(!text.contains("of-that-server"), "{text}");
+    // What a flag says counts for each of them.
+    let flag = InitArgs {
+        scope: Some("of-all".to_owned()),
+        ..InitArgs::default()
+    };
+    let first = [&["1", API, server, ID_OF_MACHINE, ""], &MISSING_SECRET[..]].concat();
+    let (text, _) = second_round(&flag, &first, &second).await;
+    assert!(text.contains("scope = \"of-all\""), "{text}");
+
+    let production = "https://self-service-api.prod-example.us1.ping.cloud";
+    let first = ["2", production, "", "", "yes"];
+    let second = ["2", ADVANCED_SERVICES, "", ""];
+    let (text, _) = second_round(&InitArgs::default(), &first, &second).await;
+    assert!(!text.contains("\nread_only"), "{text}");
+    let (text, seen) = second_round(&InitArgs::default(), &second, &first).await;
+    assert!(text.contains("\nread_only = true"), "{text}");
+    assert!(seen.contains("(guard.read_only)?\n  [yes] "), "{seen}");
+}
+
+#[tokio::test]
+async fn answers_of_a_person_are_defaults_of_the_next_round() {
+    let first = ["2", ADVANCED_SERVICES, "", "argocd"];
+    let (text, _) = second_round(&InitArgs::default(), &first, &["", "", "", ""]).await;
+    assert!(text.contains("/api/v1/auth/login/argocd"), "{text}");
+    let token = "https://as.example.com/token";
+    let first = [
+        "2",
+        API,
+        "native",
+        "2",
+        token,
+        "https://as.example.com/d",
+        "-",
+    ];
+    let again = ["", "", "", "", "", "", ""];
+    let (text, _) = second_round(&InitArgs::default(), &first, &again).await;
+    assert!(
+        text.contains("device_url = \"https://as.example.com/d\""),
+        "{text}"
+    );
+    assert!(!text.contains("\nscope ="), "{text}");
+    // Without a client id after all.
+    let (text, _) = second_round(&InitArgs::default(), &first, &["", "", "-", ""]).await;
+    assert!(text.contains("grant = \"paste\""), "{text}");
+    // With the grant in a flag, the endpoint is asked for again too.
+    let mut args = browser(token, None);
+    args.no_doctor = true;
+    let (one, other) = ("https://as.example.com/one", "https://as.example.com/other");
+    let again = ["", "", other, "", "", ""];
+    let (text, seen) = second_round(&args, &[one, ""], &again).await;
+    assert!(
+        text.contains(&format!("authorization_url = \"{other}\"")),
+        "{text}"
+    );
+    assert!(seen.contains(&format!("[{one}]")), "{seen}");
 }

@@ -122,6 +122,7 @@ fn person_args(kind: u8, name: &str) -> IdentityArgs {
                 .then(|| format!("https://x.example/{name}")),
             authorization_url: (kind == 4 && !name.len().is_multiple_of(3))
                 .then(|| format!("https://as.example.com/{name}")),
+            device_url: None,
         },
         ..IdentityArgs::default()
     }
