@@ -12,6 +12,7 @@ use super::listen::Listen;
 use super::named_sources::NamedSources;
 use super::problems::ConfigProblems;
 use super::sources;
+use super::store_files;
 use super::types::{AdminConfig, Config};
 use super::values::Values;
 
@@ -127,6 +128,7 @@ pub(super) fn finish(layers: Layers, surroundings: &Surroundings) -> Result<Load
         mut layers,
         mut named,
     } = values;
+    store_files::reject_own(&mut layers);
     let set = layers.values.iter();
     named.set_in = set
         .map(|(key, set)| (key.clone(), set.source.to_string()))

@@ -13,6 +13,7 @@
 //! - `named_sources`: what a configuration names, known even if it is invalid;
 //! - `layers`, filled by `document` (the file), `environment` and `command_line` in the order defined in `sources`;
 //! - `values` and `build`: from the layers to the types;
+//! - `store_files`: what `token.store` must not be;
 //! - `effective`, `digests` and `fingerprint`: other views of the layers;
 //! - `load` and `several`: the whole, for one proxy or several.
 //!
@@ -50,6 +51,7 @@ mod secret_source;
 mod several;
 mod sign_in;
 mod sources;
+mod store_files;
 #[cfg(test)]
 mod tests;
 mod text_value;

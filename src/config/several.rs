@@ -10,6 +10,7 @@ use super::listen::{self, Listen};
 use super::load::{InvalidConfig, Loaded, finish};
 use super::problems::{ConfigProblem, ConfigProblems};
 use super::sources;
+use super::store_files;
 
 /// Reads the configuration of every proxy of a process.
 ///
@@ -22,7 +23,9 @@ pub fn load_all(
     let order: Vec<&Overrides> = all.iter().collect();
     let mut problems = ConfigProblems::default();
     let (mut loaded, mut named) = (Vec::new(), Vec::new());
-    for layers in read_together(&order, surroundings) {
+    let mut together = read_together(&order, surroundings);
+    reject_stores_of_others(&mut together);
+    for layers in together {
         let file = layers.file_name.clone();
         match finish(layers, surroundings) {
             Ok(one) => {
@@ -69,6 +72,7 @@ pub fn load_one_of(
         let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key);
         !is_conflict || changed.contains(&problem.key)
     });
+    reject_stores(&mut layers, &others, &changed);
     // What another file sets for the process is applied when that file is read. But the admin listener, wherever it is
     // set, is no server that this one may connect to, and has an address that this one cannot take.
     let admin = admin_of_others(&layers, &others, &changed);
@@ -262,6 +266,35 @@ fn share_keys_of_process(all: &mut [Layers]) {
     for (path, given) in shared.collect::<Vec<_>>() {
         for layers in &mut *all {
             layers.values.entry(path.clone()).or_insert(given.clone());
+        }
+    }
+}
+
+/// No sign-in may replace a file that another proxy needs.
+fn reject_stores_of_others(all: &mut [Layers]) {
+    for index in 0..all.len() {
+        let (before, rest) = all.split_at_mut(index);
+        let Some((layers, after)) = rest.split_first_mut() else {
+            return;
+        };
+        for other in before.iter().chain(&*after) {
+            store_files::reject_store_for(layers, other);
+        }
+    }
+}
+
+/// The same for the one file that is read again, and what it has changed.
+fn reject_stores(layers: &mut Layers, others: &[Layers], changed: &[String]) {
+    for other in others {
+        if changed.iter().any(|key| key == store_files::STORE) {
+            store_files::reject_store_for(layers, other);
+        }
+        for (key, problem) in store_files::keys_in_store_of(layers, other) {
+            if changed.contains(&key) {
+                let source = layers.values.get(&key).map(|set| set.source.to_string());
+                let source = source.unwrap_or_default();
+                layers.problems.push(key, source, problem);
+            }
         }
     }
 }

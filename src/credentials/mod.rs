@@ -38,7 +38,8 @@ pub use keyring::{KeyringEntry, KeyringError};
 pub use lock_file::LockFile;
 pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};
 pub use private_file::{
-    PrivateFileError, StagedPrivateFile, create_private_directory, read_private,
+    PrivateFileError, StagedPrivateFile, aside_of, check_directory_of, prepare_directory_of,
+    read_private,
 };
 pub use process::hide_process;
 pub use program::find_program;

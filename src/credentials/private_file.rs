@@ -24,6 +24,20 @@ pub enum PrivateFileError {
     /// Others may read it.
     #[error("can be read or written by other users")]
     Exposed,
+    /// Others could move it away, and put back an older one.
+    #[error("is in the directory {}, which other users can write to", directory.display())]
+    ExposedDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Its owner could do the same.
+    #[error("is in the directory {}, which belongs to another user (uid {owner})", directory.display())]
+    DirectoryOfAnother {
+        /// The directory.
+        directory: PathBuf,
+        /// The owner.
+        owner: u32,
+    },
     /// It is longer than any file of its purpose should be.
     #[error("is longer than {limit} bytes")]
     TooLong {
@@ -69,7 +83,11 @@ impl PrivateFileError {
             Self::Irregular | Self::SymbolicLink | Self::TooLong { .. } => {
                 format!("remove {shown}, or name another file")
             }
-            Self::OfAnother { .. } => {
+            Self::ExposedDirectory { directory } => format!(
+                "chmod go-w {}, or name a file in a directory that only you can write to",
+                directory.display()
+            ),
+            Self::OfAnother { .. } | Self::DirectoryOfAnother { .. } => {
                 "name a file in a directory that only you can write to".to_owned()
             }
             Self::Exposed => format!("chmod 600 {shown}"),
@@ -84,16 +102,68 @@ impl PrivateFileError {
     }
 }
 
-/// Creates the directory, for this user alone, if it is missing.
+/// Creates the directory of the file, for this user alone, if it is missing.
 ///
 /// # Errors
-/// It cannot be created.
-pub fn create_private_directory(path: &Path) -> Result<(), PrivateFileError> {
+/// It cannot be created, or others could replace the file in it.
+pub fn prepare_directory_of(path: &Path) -> Result<(), PrivateFileError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(PrivateFileError::writing)
+    let directory = directory_of(path);
+    builder
+        .create(directory)
+        .map_err(PrivateFileError::writing)?;
+    check_directory_of(path)
+}
+
+/// Whether nobody else can replace the file, or any file beside it. A directory that does not exist passes.
+///
+/// # Errors
+/// Somebody can: see [`PrivateFileError`].
+pub fn check_directory_of(path: &Path) -> Result<(), PrivateFileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = directory_of(path);
+        let found = match fs::metadata(directory) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(PrivateFileError::reading(error)),
+        };
+        let owner = found.uid();
+        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            return Err(PrivateFileError::DirectoryOfAnother {
+                directory: directory.to_owned(),
+                owner,
+            });
+        }
+        // In a sticky one, such as /tmp, each user can replace only his own files.
+        let (is_writable, is_sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
+        if is_writable && !is_sticky {
+            return Err(PrivateFileError::ExposedDirectory {
+                directory: directory.to_owned(),
+            });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Where the file that will replace `destination` is written.
+#[must_use]
+pub fn aside_of(destination: &Path) -> PathBuf {
+    let name = destination.file_name().unwrap_or_default();
+    destination.with_file_name(format!(".{}.new", name.to_string_lossy()))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        Some(_) | None => Path::new("."),
+    }
 }
 
 /// Reads the file; `None` if it does not exist. No symbolic link is followed, and nothing blocks.
@@ -165,7 +235,7 @@ fn check(file: &File) -> Result<(), PrivateFileError> {
     Ok(())
 }
 
-/// The file that will replace `destination`. It is removed unless it does.
+/// The file that will replace `destination`. It is removed unless it does: dropped, this uses the file system.
 pub struct StagedPrivateFile {
     file: File,
     aside: PathBuf,
@@ -180,8 +250,7 @@ impl StagedPrivateFile {
     /// # Errors
     /// It cannot be written.
     pub fn create(destination: &Path, reserve: usize) -> Result<Self, PrivateFileError> {
-        let name = destination.file_name().unwrap_or_default();
-        let aside = destination.with_file_name(format!(".{}.new", name.to_string_lossy()));
+        let aside = aside_of(destination);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -221,14 +290,7 @@ impl StagedPrivateFile {
         fs::rename(&self.aside, &self.destination)?;
         self.is_placed = true;
         #[cfg(unix)]
-        if let Some(directory) = self.destination.parent() {
-            let directory = if directory.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                directory
-            };
-            File::open(directory)?.sync_all()?;
-        }
+        File::open(directory_of(&self.destination))?.sync_all()?;
         Ok(())
     }
 }

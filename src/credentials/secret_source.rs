@@ -70,6 +70,15 @@ impl SecretSource {
         self.checked(&bytes)
     }
 
+    /// The file, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) | Self::Command(_) | Self::Keyring(_) | Self::Value(_) => None,
+        }
+    }
+
     /// Whether its secret can change without a restart or a rejection: only a file is read again regularly.
     #[must_use]
     pub const fn may_change(&self) -> bool {

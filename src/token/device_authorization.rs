@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::grant_error::GrantError;
+use super::response::number_in;
 use super::response_error::ErrorResponse;
 use crate::config::is_loopback;
 use crate::credentials::Secret;
@@ -84,9 +86,13 @@ impl DeviceAuthorization {
         let user_code = fields.user_code.filter(|code| is_typable(code));
         // Before it was a standard, the address was called a URL.
         let address = fields.verification_uri.or(fields.verification_url);
-        let lifetime = fields.expires_in.and_then(seconds);
-        let interval = fields.interval.unwrap_or(DEFAULT_INTERVAL_S);
-        let interval = Duration::try_from_secs_f64(interval);
+        let lifetime = fields.expires_in.as_ref().and_then(number_in);
+        let lifetime = lifetime.and_then(seconds);
+        let interval = match &fields.interval {
+            None => Some(DEFAULT_INTERVAL_S),
+            Some(interval) => number_in(interval),
+        };
+        let interval = interval.and_then(|number| Duration::try_from_secs_f64(number).ok());
         Ok(Self {
             code: Secret::new(code.ok_or(DeviceResponseDefect::NoDeviceCode)?),
             prompt: DevicePrompt {
@@ -102,7 +108,7 @@ impl DeviceAuthorization {
                     .min(LONGEST_LIFETIME),
             },
             interval: interval
-                .map_err(|_| DeviceResponseDefect::Interval)?
+                .ok_or(DeviceResponseDefect::Interval)?
                 .clamp(SHORTEST_INTERVAL, LONGEST_LIFETIME),
         })
     }
@@ -137,8 +143,8 @@ struct DeviceResponseFields {
     verification_uri: Option<String>,
     verification_url: Option<String>,
     verification_uri_complete: Option<String>,
-    expires_in: Option<f64>,
-    interval: Option<f64>,
+    expires_in: Option<Value>,
+    interval: Option<Value>,
 }
 
 /// What a failed request for the token means (RFC 8628 3.5).

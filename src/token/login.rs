@@ -22,8 +22,9 @@ use super::person::{SignedIn, name_in, subject_in};
 use super::person_login::{LoginError, PersonLogin};
 use super::response::AccessToken;
 use super::schedule;
-use super::session_store::{StoreLock, StoredPerson, StoredSession};
+use super::session_store::StoreLock;
 use super::store_error::StoreError;
+use super::stored_session::{StoredPerson, StoredSession};
 use crate::config::{LoginConfig, role_doubts};
 use crate::credentials::Secret;
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::session_store::{SessionStore, StoredSession};
+use super::session_store::SessionStore;
+use super::stored_session::StoredSession;
 use crate::credentials::Secret;
 
 /// Longer than a token request takes at most.

@@ -1,6 +1,7 @@
 //! The refresh task for the tokens of a person who signs in with a browser.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -23,6 +24,9 @@ use super::session_store::SessionStore;
 use super::status::SharedStatus;
 use super::store_error::StoreError;
 use crate::config::{GrantConfig, LoginConfig, SignInConfig, TokenConfig};
+
+/// How long to wait before the keyring may have been unlocked.
+const LOCKED_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a person's tokens need beside the configuration.
 pub struct LoginTaskContext {
@@ -166,17 +170,29 @@ fn renewal(person: PersonLogin, shared: &Arc<SharedStatus>) -> RequestToken {
 }
 
 /// Looks at the store: before the first token is requested, and whenever nobody is signed in, since a person may have
-/// signed in to another process, or unlocked the keyring.
+/// signed in to another process, or unlocked the keyring. Only the first look may ask the person to unlock it.
 async fn watch_store(person: PersonLogin, shared: Arc<SharedStatus>, proxy: Option<String>) {
     let mut logged = None;
+    let mut has_asked = false;
     loop {
+        let mut interval = person.store.look_interval();
         if person.session.is_unknown() || !person.session.can_renew() {
-            let looked = person.look().await;
+            let looked = if has_asked {
+                person.look_again().await
+            } else {
+                Some(person.look().await)
+            };
             person.session.set_known();
+            interval = person.store.look_interval();
             match looked {
-                Ok(true) => shared.follow_person(&person),
-                Ok(false) => {}
-                Err(error) => {
+                None => return, // the keyring would ask each time
+                Some(Ok(true)) => shared.follow_person(&person),
+                Some(Ok(false)) => {}
+                Some(Err(error)) => {
+                    has_asked |= error.is_of_keyring();
+                    if error.is_of_locked_keyring() {
+                        interval = Some(LOCKED_INTERVAL);
+                    }
                     let text = error.chain();
                     if logged.as_ref() != Some(&text) {
                         let proxy = proxy.as_deref();
@@ -187,15 +203,11 @@ async fn watch_store(person: PersonLogin, shared: Arc<SharedStatus>, proxy: Opti
                         );
                         logged = Some(text);
                     }
-                    if error.asks_person() {
-                        shared.note_session();
-                        return;
-                    }
                 }
             }
             shared.note_session();
         }
-        match person.store.look_interval() {
+        match interval {
             Some(interval) => sleep(interval).await,
             None => return,
         }

@@ -20,9 +20,9 @@
 //! A person's tokens: `sign_in` takes one that was pasted; `person_identities` lets all that use it forget it; `login`
 //! is a sign-in with a browser, for which `authorization` makes the request and `id_token` says who has signed in;
 //! `device_login` is one with a code on another device, of which `device_authorization` reads the responses;
-//! `session_store` keeps the refresh token where `token.store` says, and `store_error` says why it cannot;
-//! `login_session` is what this process knows of it; `person_login` is the client, `renewal` renews with the token,
-//! and `login_task` runs the refresh task for that.
+//! `session_store` keeps the refresh token where `token.store` says, in the form of `stored_session`, and `store_error`
+//! says why it cannot; `login_session` is what this process knows of it; `person_login` is the client, `renewal` renews
+//! with the token, and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;
@@ -80,6 +80,7 @@ mod single_grant;
 mod source;
 mod status;
 mod store_error;
+mod stored_session;
 #[cfg(test)]
 mod tests;
 mod token_output;

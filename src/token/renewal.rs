@@ -14,8 +14,9 @@ use super::login_session::{SessionSource, StoredCopy, is_same};
 use super::person_login::PersonLogin;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
-use super::session_store::{StoreLock, StoredSession};
+use super::session_store::StoreLock;
 use super::store_error::StoreError;
+use super::stored_session::StoredSession;
 use crate::credentials::Secret;
 
 impl PersonLogin {
@@ -55,6 +56,16 @@ impl PersonLogin {
     /// Returns whether there is one now.
     pub(super) async fn look(&self) -> Result<bool, StoreError> {
         Ok(self.follow_store().await? == SessionSource::Store)
+    }
+
+    /// The same without asking the person to unlock the keyring. `None` if this system cannot do that.
+    pub(super) async fn look_again(&self) -> Option<Result<bool, StoreError>> {
+        let number = self.session.number();
+        let followed =
+            self.store.look().await?.map(|found| {
+                self.session.follow(number, &self.store, found) == SessionSource::Store
+            });
+        Some(followed)
     }
 
     async fn follow_store(&self) -> Result<SessionSource, StoreError> {

@@ -216,17 +216,23 @@ fn bearer(
     bearer_header(token, field)
 }
 
-/// `expires_in` as a number or, as some servers send it, as a string with a number. If it is missing, the configured
-/// lifetime.
+/// A number or, as some servers send it, a string with a number.
+pub(super) fn number_in(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// `expires_in`. If it is missing, the configured lifetime.
 fn lifetime(
     expires_in: Option<&Value>,
     default_lifetime: Duration,
 ) -> Result<Duration, ResponseDefect> {
     let seconds = match expires_in {
         None | Some(Value::Null) => return Ok(default_lifetime),
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => None,
+        Some(value) => number_in(value),
     };
     seconds
         .and_then(schedule::lifetime)

@@ -3,85 +3,30 @@
 //! Several processes may share one. A refresh token is replaced whenever it is used, and using the one before ends the
 //! session (RFC 9700 4.14), so whoever uses it holds the lock from before it is read until the next one is on the disk.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use etcetera::BaseStrategy as _;
-use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use zeroize::Zeroizing;
 
 use super::store_error::StoreError;
+use super::stored_session::{FILE_LIMIT, StoredSession, WrittenFile};
 use crate::config::LoginStore;
 use crate::credentials::{
     KeyringEntry, KeyringError, LockFile, PrivateFileError, Secret, StagedPrivateFile,
-    create_private_directory, read_private,
+    check_directory_of, prepare_directory_of, read_private,
 };
 
 /// Longer than a request for tokens by the process that holds the lock, its metadata included.
 const LOCK_LIMIT: Duration = Duration::from_secs(25);
 
-/// More than the sessions of every proxy of one user take.
-const FILE_LIMIT: u64 = 256 << 10;
-
 /// Room for another session, reserved before the refresh token is used.
 const RESERVE: usize = 32 << 10;
-
-const VERSION: u32 = 1;
-
-/// A person's session as it is kept.
-#[derive(Clone)]
-pub(super) struct StoredSession {
-    pub(super) refresh_token: Secret,
-    pub(super) person: StoredPerson,
-}
-
-/// Whose session it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StoredPerson {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) who: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) subject: Option<String>,
-}
-
-/// The form in which it is written.
-#[derive(Serialize, Deserialize)]
-struct WrittenSession {
-    #[serde(with = "wiped_text")]
-    refresh_token: Zeroizing<String>,
-    person: StoredPerson,
-}
-
-/// Text that is wiped when it is dropped.
-mod wiped_text {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use zeroize::Zeroizing;
-
-    pub(super) fn serialize<S: Serializer>(
-        text: &Zeroizing<String>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Zeroizing<String>, D::Error> {
-        String::deserialize(deserializer).map(Zeroizing::new)
-    }
-}
-
-/// A file may hold the sessions of several clients.
-#[derive(Serialize, Deserialize)]
-struct WrittenFile {
-    version: u32,
-    sessions: BTreeMap<String, WrittenSession>,
-}
 
 /// The store of one session.
 pub(super) struct SessionStore {
@@ -104,10 +49,26 @@ enum StorePlace {
 /// The right to use the refresh token; see the top of this file.
 #[must_use]
 pub(super) struct StoreLock {
-    /// `None` where no other process can have the token.
-    _file: Option<LockFile>,
+    /// `None` where no other process can have the token. A keyring that has not finished holds it too.
+    file: Option<Arc<LockFile>>,
     /// What will replace the file.
     staged: Option<StagedPrivateFile>,
+}
+
+/// The staged file is removed before the lock is released, since the next process stages one of the same name.
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        let (staged, file) = (self.staged.take(), self.file.take());
+        let release = move || {
+            drop(staged);
+            drop(file);
+        };
+        // A network file system may take its time.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(release)),
+            Err(_) => release(),
+        }
+    }
 }
 
 impl SessionStore {
@@ -179,33 +140,23 @@ impl SessionStore {
         let path = match &self.place {
             _ if !self.is_durable() => None,
             StorePlace::Memory => None,
-            // Beside it, so that processes with other state directories find it too.
-            StorePlace::File(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                Some(path.with_file_name(format!("{name}.lock")))
-            }
+            StorePlace::File(path) => Some(LoginStore::lock_of(path)),
             StorePlace::Keyring { .. } => {
                 Some(state_directory()?.join(format!("login-{}.lock", self.id)))
             }
         };
         let Some(path) = path else {
             return Ok(StoreLock {
-                _file: None,
+                file: None,
                 staged: None,
             });
         };
-        let of_file = |source| StoreError::File {
-            path: path.clone(),
-            source,
-        };
-        if let Some(directory) = path.parent().filter(|path| !path.as_os_str().is_empty()) {
-            create_private_directory(directory).map_err(of_file)?;
-        }
-        let file = LockFile::acquire(&path, LOCK_LIMIT)
-            .await
-            .map_err(of_file)?;
+        let owned = path.clone();
+        in_background(&path, move || prepare_directory_of(&owned)).await?;
+        let acquired = LockFile::acquire(&path, LOCK_LIMIT).await;
+        let file = acquired.map_err(|source| StoreError::File { path, source })?;
         Ok(StoreLock {
-            _file: Some(file),
+            file: Some(Arc::new(file)),
             staged: None,
         })
     }
@@ -226,26 +177,43 @@ impl SessionStore {
                     return Ok(None);
                 }
                 match entry.read().await {
-                    Ok(None) => Ok(None),
-                    // Exposed to read what it contains.
-                    Ok(Some(text)) => match serde_json::from_slice(text.expose()) {
-                        Ok(written) => Ok(Some(StoredSession::from_written(written))),
-                        Err(_) => Err(self.corrupt()), // its error may quote a token
-                    },
                     Err(KeyringError::Absent | KeyringError::NotBuilt) if *is_optional => {
                         is_absent.store(true, Ordering::Relaxed);
                         tracing::debug!("no keyring; the refresh token is kept in memory");
                         Ok(None)
                     }
-                    Err(source) => Err(Self::keyring_error(entry, source)),
+                    outcome => self.in_keyring(entry, outcome),
                 }
             }
-            StorePlace::File(path) => {
-                let mut written = self.read_file(path).await?;
-                let own = written.sessions.remove(&self.id);
-                Ok(own.map(StoredSession::from_written))
+            StorePlace::File(path) => Ok(self.read_file(path).await?.remove(&self.id)),
+        }
+    }
+
+    /// Reads the session without the lock, and without asking the person to unlock the keyring. `None` if this system
+    /// cannot do that.
+    pub(super) async fn look(&self) -> Option<Result<Option<StoredSession>, StoreError>> {
+        match &self.place {
+            StorePlace::Keyring { entry, .. } if self.is_durable() => {
+                let outcome = entry.look().await?;
+                Some(self.in_keyring(entry, outcome))
+            }
+            StorePlace::Keyring { .. } | StorePlace::Memory | StorePlace::File(_) => {
+                Some(self.read().await)
             }
         }
+    }
+
+    fn in_keyring(
+        &self,
+        entry: &KeyringEntry,
+        outcome: Result<Option<Secret>, KeyringError>,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let Some(text) = outcome.map_err(|source| Self::keyring_error(entry, source))? else {
+            return Ok(None);
+        };
+        // Exposed to read what it contains.
+        let session = StoredSession::parse(text.expose()).ok_or_else(|| self.corrupt())?;
+        Ok(Some(session))
     }
 
     /// Makes sure that a session can be written, as far as that can be known.
@@ -279,14 +247,14 @@ impl SessionStore {
             StorePlace::Memory => Ok(()),
             StorePlace::Keyring { .. } if !self.is_durable() => Ok(()),
             StorePlace::Keyring { entry, .. } => {
-                let text = written(&session.to_written());
-                let stored = entry.store(&Secret::new(text.to_vec())).await;
+                let text = Secret::new(session.to_json().to_vec());
+                let stored = entry.store_holding(lock.file.clone(), &text).await;
                 stored.map_err(|source| Self::keyring_error(entry, source))
             }
             StorePlace::File(path) => {
                 // One that cannot be read is not replaced: it may be something else that is needed.
                 let mut file = self.read_file(path).await?;
-                file.sessions.insert(self.id.clone(), session.to_written());
+                file.insert(&self.id, session);
                 self.replace_file(path, lock, &file).await
             }
         }
@@ -300,14 +268,16 @@ impl SessionStore {
         match &self.place {
             StorePlace::Memory => Ok(()),
             StorePlace::Keyring { .. } if !self.is_durable() => Ok(()),
-            StorePlace::Keyring { entry, .. } => match entry.delete().await {
-                Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
-                Err(source) => Err(Self::keyring_error(entry, source)),
-            },
+            StorePlace::Keyring { entry, .. } => {
+                match entry.delete_holding(lock.file.clone()).await {
+                    Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
+                    Err(source) => Err(Self::keyring_error(entry, source)),
+                }
+            }
             StorePlace::File(path) => {
                 // One that cannot be read is not replaced: it may be something else that is needed.
                 let mut file = self.read_file(path).await?;
-                if file.sessions.remove(&self.id).is_none() {
+                if file.remove(&self.id).is_none() {
                     return Ok(());
                 }
                 self.replace_file(path, lock, &file).await
@@ -317,17 +287,18 @@ impl SessionStore {
 
     async fn read_file(&self, path: &Path) -> Result<WrittenFile, StoreError> {
         let owned = path.to_owned();
-        let read = in_background(path, move || read_private(&owned, FILE_LIMIT)).await?;
+        let read = in_background(path, move || {
+            check_directory_of(&owned)?;
+            read_private(&owned, FILE_LIMIT)
+        });
+        let read = read.await?;
         let Some(bytes) = read else {
             return Ok(WrittenFile::empty());
         };
         if bytes.trim_ascii().is_empty() {
             return Ok(WrittenFile::empty());
         }
-        // Its error may quote a token.
-        let file: Option<WrittenFile> = serde_json::from_slice(&bytes).ok();
-        file.filter(|file| file.version == VERSION)
-            .ok_or_else(|| self.corrupt())
+        WrittenFile::parse(&bytes).ok_or_else(|| self.corrupt())
     }
 
     async fn replace_file(
@@ -339,7 +310,7 @@ impl SessionStore {
         if lock.staged.is_none() {
             self.prepare(lock).await?;
         }
-        let (staged, bytes) = (lock.staged.take(), written(file));
+        let (staged, bytes) = (lock.staged.take(), file.to_json());
         if bytes.len() as u64 > FILE_LIMIT {
             return Err(StoreError::File {
                 path: path.to_owned(),
@@ -364,41 +335,6 @@ impl SessionStore {
             source,
         }
     }
-}
-
-impl WrittenFile {
-    const fn empty() -> Self {
-        Self {
-            version: VERSION,
-            sessions: BTreeMap::new(),
-        }
-    }
-}
-
-impl StoredSession {
-    fn from_written(written: WrittenSession) -> Self {
-        Self {
-            refresh_token: Secret::new(written.refresh_token.as_bytes()),
-            person: written.person,
-        }
-    }
-
-    fn to_written(&self) -> WrittenSession {
-        // Exposed to write it into the store.
-        let token = String::from_utf8_lossy(self.refresh_token.expose());
-        WrittenSession {
-            refresh_token: Zeroizing::new(token.into_owned()),
-            person: self.person.clone(),
-        }
-    }
-}
-
-/// As JSON, which is wiped.
-fn written(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let capacity = usize::try_from(FILE_LIMIT).unwrap_or_default();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    serde_json::to_writer(&mut *bytes, value).expect("strings and a number are always JSON");
-    bytes
 }
 
 async fn in_background<T: Send + 'static>(

@@ -45,7 +45,9 @@ impl StoreError {
         match self {
             Self::Keyring { source, .. } => match source {
                 KeyringError::Locked | KeyringError::TimedOut { .. } => {
-                    format!("unlock the keyring and sign in again, or {OTHER}")
+                    format!(
+                        "unlock the keyring, sign in again if you are not signed in then, or {OTHER}"
+                    )
                 }
                 KeyringError::TooLong { .. } => "set token.store to { file = \"…\" }".to_owned(),
                 KeyringError::Ambiguous => "delete all such entries, and sign in again".to_owned(),
@@ -71,8 +73,20 @@ impl StoreError {
         format!("{}; {}", crate::text::error_chain(self), self.remedy())
     }
 
-    /// Whether another look would make the keyring ask its user again.
-    pub(super) const fn asks_person(&self) -> bool {
+    /// Whether a look may make the keyring ask its user each time.
+    pub(super) const fn is_of_keyring(&self) -> bool {
         matches!(self, Self::Keyring { .. })
+    }
+
+    /// Whether the keyring is locked, or still waits for its user to unlock it.
+    pub(super) const fn is_of_locked_keyring(&self) -> bool {
+        use KeyringError::{Locked, TimedOut};
+        matches!(
+            self,
+            Self::Keyring {
+                source: Locked | TimedOut { .. },
+                ..
+            }
+        )
     }
 }

@@ -8,10 +8,10 @@ import { AS_OTHER, OTHER, startPage, startPersonsApi, startPersonsProxy, writePe
 import { CUPBEARER, curl, run, temporaryDirectory, until } from "./support.mjs";
 import { CTRL_C, converse } from "./terminal.mjs";
 
-/** A token that says whose it is and when it ends, with `extra` more bytes. */
-function jwt(leftS, extra = 0) {
+/** A token that says whose it is and when it ends, with `extra` more bytes and `more` claims. */
+function jwt(leftS, extra = 0, more = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = { sub: "ada", name: "Ada Lovelace", exp: Math.floor(Date.now() / 1000) + leftS, pad: "p".repeat(extra) };
+  const claims = { sub: "ada", name: "Ada Lovelace", exp: Math.floor(Date.now() / 1000) + leftS, pad: "p".repeat(extra), ...more };
   const signature = Buffer.from(Array.from({ length: 64 }, () => Math.floor(Math.random() * 256))).toString("base64url");
   const token = `${part({ alg: "ES256" })}.${part(claims)}.${signature}`;
   registerToken(token);
@@ -155,4 +155,16 @@ test("the prompt takes a token of 16 kB without showing it, and can be left", as
   assert.ok(!screen.includes(token.slice(100, 200)), "the token was shown");
   await curl("--silent", `${url}/`);
   assert.deepEqual(api.seen, [`Bearer ${token}`]);
+});
+
+test("a token that seems to belong to another environment is used, and said to be doubtful", async (t) => {
+  const lines = ['token.grant = "paste"'];
+  const file = await writePersonsConfiguration(await temporaryDirectory(t), "https://self-service-api.dev-example.eu1.ping.cloud", lines);
+  const { admin } = await startPersonsProxy(t, file);
+  const token = jwt(3600, 0, { groups: ["stage-self-service-admin"] });
+  const login = await run(CUPBEARER, ["login", "--config", file, "--admin", new URL(admin).host], { input: token });
+  assert.equal(login.code, 0, login.stderr);
+  assert.match(login.stdout + login.stderr, /the API is of the environment dev, but the token has no role there/);
+  const { state, sign_in: person } = await status(admin);
+  assert.deepEqual([state, person.who], ["fresh", "Ada Lovelace"]);
 });

@@ -2,8 +2,10 @@
 // can be used only once.
 
 import assert from "node:assert/strict";
-import { chmod, chown, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { startSession } from "./keyring_session.mjs";
@@ -16,14 +18,15 @@ async function setUp(t, { store, env, ...options } = {}) {
   const redirectUrl = `http://127.0.0.1:${await portToRegister()}/callback`;
   const server = await startLoginServer(t, { redirectUrl, ...options });
   const directory = await temporaryDirectory(t);
-  const path = join(directory, "login.json");
+  await mkdir(join(directory, "state"), { mode: 0o700 });
+  const path = join(directory, "state", "login.json");
   const lines = [...browserSignIn(server, redirectUrl), `token.store = ${store ?? `{ file = "${path}" }`}`];
   const file = await writePersonsConfiguration(directory, api.url, lines);
   const startProxy = async (under) => {
     const { proxy, ...addresses } = await startPersonsProxy(t, file, { env, under, signal: "SIGKILL" });
     return { ...proxy, ...addresses };
   };
-  return { server, directory, path, file, startProxy };
+  return { server, directory: dirname(path), path, file, startProxy };
 }
 
 async function logIn(t, { file }, { admin }, who = "ada", env = undefined) {
@@ -103,11 +106,14 @@ test("kill -9 at each step of a refresh leaves a working session or login_requir
     });
     return { name, wait: () => holding };
   };
+  const aside = join(scene.directory, ".login.json.new");
   for (const [step, expected, prepare] of [
-    ["before the request", "signed in", () => held("beforeToken")],
-    ["after the answer, before the write", "login_required", () => held("afterToken")],
-    ["between the write and the rename", "login_required", () => ({ under: strace("?rename,?renameat,?renameat2") })],
-    ["after the rename", "signed in", () => ({ under: strace("fsync", "-P", scene.directory) })],
+    ["while room is reserved", "signed in", () => ({ under: strace("fsync", "-P", aside) })],
+    ["when the request has been sent", "signed in", () => held("beforeToken")],
+    ["when the server has replaced the token", "login_required", () => held("afterToken")],
+    ["when the response has been received", "login_required", () => ({ under: strace("lseek", "-P", aside) })],
+    ["when the next token has been written aside", "login_required", () => ({ under: strace("?rename,?renameat,?renameat2") })],
+    ["when it has been renamed", "signed in", () => ({ under: strace("fsync", "-P", scene.directory) })],
   ]) {
     const before = await scene.startProxy();
     if ((await settled(before)) !== "signed in") await logIn(t, scene, before);
@@ -120,7 +126,8 @@ test("kill -9 at each step of a refresh leaves a working session or login_requir
       delete scene.server[name];
     } else {
       const proxy = await killed;
-      if (!(proxy instanceof Error)) assert.equal(await proxy.stop(0), "SIGKILL", step);
+      if (proxy instanceof Error) assert.match(proxy.message, /SIGKILL/, step);
+      else assert.equal(await proxy.stop(0), "SIGKILL", step);
     }
     const count = refreshes(scene.server).length;
     const next = await scene.startProxy();
@@ -147,6 +154,7 @@ test("a store that cannot be used is an error with a remedy, and the proxy runs 
       await writeFile(path, good, { mode: 0o600 });
       await chown(path, 65534, 65534);
     } }),
+    [`is in the directory ${scene.directory}, which other users can write to.*chmod go-w`]: () => chmod(scene.directory, 0o777),
   };
   for (const [complaint, act] of Object.entries(spoil)) {
     await run("rm", ["-f", path]);
@@ -159,6 +167,7 @@ test("a store that cannot be used is an error with a remedy, and the proxy runs 
     assert.match(doctor.stdout + doctor.stderr, /token\.store: /, complaint);
     await proxy.stop();
   }
+  await chmod(scene.directory, 0o700);
   // It may be another file that is needed.
   await run("rm", ["-f", path]);
   await writeFile(path, "client_secret", { mode: 0o600 });
@@ -167,6 +176,69 @@ test("a store that cannot be used is an error with a remedy, and the proxy runs 
   assert.match(stdout + stderr, /could not be written/);
   assert.equal(await get(proxy.url), "200");
   assert.equal(await readFile(path, "utf8"), "client_secret");
+});
+
+test("in a store that is read-only, the refresh token is not used, and a sign-in is kept in memory and said", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+  const under = [...(process.getuid() === 0 ? [] : ["sudo", "-n"]), "unshare", "--mount", "sh", "-c", script, scene.directory];
+  const proxy = await scene.startProxy(under);
+  await until(() => /token\.store: .*Read-only file system.*name another file/.test(proxy.output.stderr), "no error");
+  assert.equal(await get(proxy.url), "503");
+  assert.equal(refreshes(scene.server).length, 0);
+  const { stdout, stderr } = await logIn(t, scene, proxy);
+  assert.match(stdout + stderr, /ends when this proxy stops, because the refresh token could not be written/);
+  assert.equal(await get(proxy.url), "200");
+  const left = await run(CUPBEARER, ["logout", "--config", scene.file, "--admin", new URL(proxy.admin).host]);
+  assert.match(left.stderr, /could not be removed from the store/);
+  assert.equal(await get(proxy.url), "503");
+});
+
+/** Locks the file in another process, as one does that renews with a server that takes long. */
+async function lockElsewhere(t, path) {
+  const script = "import fcntl, sys, time\nfile = open(sys.argv[1], 'r+')\nfcntl.flock(file, fcntl.LOCK_EX)\nprint('locked', flush=True)\ntime.sleep(600)";
+  const holder = spawn("python3", ["-c", script, path], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => holder.kill("SIGKILL"));
+  await once(holder.stdout, "data");
+  return { release: () => holder.kill("SIGKILL") };
+}
+
+test("while another process holds the lock, the refresh token is not used, and that of a process that was killed is free", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  const lock = await lockElsewhere(t, `${scene.path}.lock`);
+  const second = await scene.startProxy();
+  await until(() => /has been locked by another process for 25 s.*fuser/.test(second.output.stderr), "no error", 40_000);
+  assert.equal(refreshes(scene.server).length, 0);
+  const { stdout } = await curl("--silent", second.url);
+  assert.match(stdout, /token_unavailable/);
+  assert.match(stdout, /what this proxy's token\.store names cannot be used/);
+  lock.release();
+  await until(async () => (await get(second.url)) === "200", "the lock of a process that was killed counts", 60_000);
+});
+
+test("a sign-out waits for the lock of another process, says so, and takes place", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const proxy = await scene.startProxy();
+  await logIn(t, scene, proxy);
+  const lock = await lockElsewhere(t, `${scene.path}.lock`);
+  const logout = await start(["logout", "--config", scene.file, "--admin", new URL(proxy.admin).host],
+    ({ stderr }) => /Still waiting: the proxy removes the refresh token from the store/.test(stderr));
+  t.after(() => logout.stop("SIGKILL"));
+  // Longer than any other order takes.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  assert.doesNotMatch(logout.output.stdout + logout.output.stderr, /signed out|no response/);
+  assert.equal(await get(proxy.url), "503");
+  lock.release();
+  assert.equal(await logout.stop(0), 0, logout.output.stderr);
+  assert.match(logout.output.stdout, /signed out/);
+  assert.deepEqual(JSON.parse(await readFile(scene.path)).sessions, {});
+  assert.equal(scene.server.requests.at(-1).path, "/token/revocation");
 });
 
 test("a stop, and Ctrl-C in cupbearer token, wait for the refresh token that is in use", async (t) => {

@@ -43,9 +43,21 @@ impl KeyringEntry {
     /// # Errors
     /// See [`KeyringError`].
     pub async fn store(&self, secret: &Secret) -> Result<(), KeyringError> {
+        self.store_holding((), secret).await
+    }
+
+    /// The same, and holds `lock` until the keyring no longer works on it, even if that is after the timeout.
+    ///
+    /// # Errors
+    /// See [`KeyringError`].
+    pub async fn store_holding(
+        &self,
+        lock: impl Send + 'static,
+        secret: &Secret,
+    ) -> Result<(), KeyringError> {
         check_length(secret, LIMIT)?;
         let (entry, secret) = (self.clone(), secret.clone());
-        on_blocking_thread(UNLOCK_TIMEOUT, move || system::store(&entry, &secret)).await
+        holding(lock, UNLOCK_TIMEOUT, move || system::store(&entry, &secret)).await
     }
 
     /// Reads this entry within 5 s; `None` if it does not exist.
@@ -60,13 +72,34 @@ impl KeyringEntry {
         }
     }
 
+    /// The same as [`read`](Self::read), but does not ask the user to unlock the keyring. `None` if this system cannot
+    /// do that.
+    pub async fn look(&self) -> Option<Result<Option<Secret>, KeyringError>> {
+        let entry = self.clone();
+        let looking = on_blocking_thread(ANSWER_TIMEOUT, move || Ok(system::look(&entry)));
+        match looking.await {
+            Ok(None) => None,
+            Ok(Some(Ok(bytes))) => Some(Ok(Some(Secret::new(bytes.to_vec())))),
+            Ok(Some(Err(KeyringError::NoEntry))) => Some(Ok(None)),
+            Ok(Some(Err(error))) | Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Deletes this entry from the keyring.
     ///
     /// # Errors
     /// See [`KeyringError`]. A missing entry is an error too.
     pub async fn delete(&self) -> Result<(), KeyringError> {
+        self.delete_holding(()).await
+    }
+
+    /// The same, and holds `lock` as [`store_holding`](Self::store_holding) does.
+    ///
+    /// # Errors
+    /// See [`KeyringError`]. A missing entry is an error too.
+    pub async fn delete_holding(&self, lock: impl Send + 'static) -> Result<(), KeyringError> {
         let entry = self.clone();
-        on_blocking_thread(ANSWER_TIMEOUT, move || system::delete(&entry)).await
+        holding(lock, ANSWER_TIMEOUT, move || system::delete(&entry)).await
     }
 }
 
@@ -78,6 +111,20 @@ fn check_length(secret: &Secret, limit: Option<usize>) -> Result<(), KeyringErro
         Some(limit) if text.encode_utf16().count() > limit => Err(KeyringError::TooLong { limit }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// A call that has timed out may still change the entry: until then, nobody else may.
+async fn holding<T: Send + 'static>(
+    lock: impl Send + 'static,
+    limit: Duration,
+    call: impl FnOnce() -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    let call = move || {
+        let outcome = call();
+        drop(lock);
+        outcome
+    };
+    on_blocking_thread(limit, call).await
 }
 
 async fn on_blocking_thread<T: Send + 'static>(

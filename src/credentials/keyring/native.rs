@@ -14,6 +14,11 @@ pub(super) fn read(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringEr
         .map_err(keyring_error)
 }
 
+/// The keychain of macOS may ask whenever it is read. The credential manager of Windows never asks.
+pub(super) fn look(entry: &KeyringEntry) -> Option<Result<Zeroizing<Vec<u8>>, KeyringError>> {
+    cfg!(windows).then(|| read(entry))
+}
+
 pub(super) fn store(entry: &KeyringEntry, secret: &Secret) -> Result<(), KeyringError> {
     // Exposed to store it in the keyring.
     let text = std::str::from_utf8(secret.expose()).map_err(|_| KeyringError::NotText)?;

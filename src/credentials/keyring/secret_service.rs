@@ -11,12 +11,20 @@ use crate::credentials::secret::Secret;
 
 pub(super) fn read(entry: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     with_keyring(ANSWER_TIMEOUT, async |keyring| {
-        let item = item(keyring, entry).await?;
-        item.get_secret()
-            .await
-            .map(Zeroizing::new)
-            .map_err(keyring_error)
+        secret_of(&item(keyring, entry).await?).await
     })
+}
+
+/// A search asks nobody; only unlocking does.
+#[expect(clippy::unnecessary_wraps, reason = "not every system can do it")]
+pub(super) fn look(entry: &KeyringEntry) -> Option<Result<Zeroizing<Vec<u8>>, KeyringError>> {
+    let looked = with_keyring(ANSWER_TIMEOUT, async |keyring| {
+        match found(keyring, entry).await? {
+            FoundItem::Unlocked(item) => secret_of(&item).await,
+            FoundItem::Locked(_) => Err(KeyringError::Locked),
+        }
+    });
+    Some(looked)
 }
 
 /// Uses the attributes of `secret-tool`, so that each finds what the other has stored.
@@ -71,21 +79,40 @@ async fn within<T>(
     timed.unwrap_or(Err(KeyringError::TimedOut { limit }))
 }
 
+async fn secret_of(item: &Item<'_>) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    let secret = item.get_secret().await;
+    secret.map(Zeroizing::new).map_err(keyring_error)
+}
+
 async fn item<'a>(
     keyring: &'a SecretService<'_>,
     entry: &KeyringEntry,
 ) -> Result<Item<'a>, KeyringError> {
+    match found(keyring, entry).await? {
+        FoundItem::Unlocked(item) => Ok(item),
+        FoundItem::Locked(item) => {
+            item.unlock().await.map_err(keyring_error)?;
+            Ok(item)
+        }
+    }
+}
+
+enum FoundItem<'a> {
+    Unlocked(Item<'a>),
+    Locked(Item<'a>),
+}
+
+async fn found<'a>(
+    keyring: &'a SecretService<'_>,
+    entry: &KeyringEntry,
+) -> Result<FoundItem<'a>, KeyringError> {
     let mut found = keyring
         .search_items(attributes(entry))
         .await
         .map_err(keyring_error)?;
     match (found.unlocked.len(), found.locked.len()) {
-        (1, _) => Ok(found.unlocked.remove(0)),
-        (0, 1) => {
-            let item = found.locked.remove(0);
-            item.unlock().await.map_err(keyring_error)?;
-            Ok(item)
-        }
+        (1, _) => Ok(FoundItem::Unlocked(found.unlocked.remove(0))),
+        (0, 1) => Ok(FoundItem::Locked(found.locked.remove(0))),
         (0, 0) => Err(KeyringError::NoEntry),
         _ => Err(KeyringError::Ambiguous),
     }

@@ -9,6 +9,10 @@ pub(super) fn read(_: &KeyringEntry) -> Result<Zeroizing<Vec<u8>>, KeyringError>
     Err(KeyringError::NotBuilt)
 }
 
+pub(super) fn look(_: &KeyringEntry) -> Option<Result<Zeroizing<Vec<u8>>, KeyringError>> {
+    None
+}
+
 pub(super) fn store(_: &KeyringEntry, _: &Secret) -> Result<(), KeyringError> {
     Err(KeyringError::NotBuilt)
 }

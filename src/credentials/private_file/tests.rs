@@ -59,3 +59,36 @@ fn what_others_can_read_or_have_put_there_is_not_used() {
         })
     ));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_directory_in_which_others_can_replace_the_file_is_not_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/store.json");
+    prepare_directory_of(&path).unwrap();
+    let own = path.parent().unwrap();
+    let mode = |mode: u32| fs::set_permissions(own, fs::Permissions::from_mode(mode)).unwrap();
+    for (bits, is_used) in [
+        (0o700, true),
+        (0o755, true),
+        (0o1777, true),
+        (0o777, false),
+        (0o770, false),
+    ] {
+        mode(bits);
+        assert_eq!(check_directory_of(&path).is_ok(), is_used, "{bits:o}");
+        assert_eq!(prepare_directory_of(&path).is_ok(), is_used, "{bits:o}");
+    }
+    let remedy = check_directory_of(&path).unwrap_err().remedy(&path);
+    assert!(remedy.contains(&format!("chmod go-w {}", own.display())));
+    if rustix::process::geteuid().is_root() {
+        mode(0o755);
+        std::os::unix::fs::chown(own, Some(65534), None).unwrap();
+        let foreign = check_directory_of(&path);
+        assert!(matches!(
+            foreign,
+            Err(PrivateFileError::DirectoryOfAnother { owner: 65534, .. })
+        ));
+    }
+}

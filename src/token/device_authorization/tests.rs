@@ -33,6 +33,12 @@ fn a_response_says_what_to_enter_where_and_how_often_to_ask() {
         read(r#","interval":0"#).unwrap().interval,
         SHORTEST_INTERVAL
     );
+    // Some servers send numbers as strings.
+    let quoted = GIVEN.replace("600", "\"900\"") + r#","interval":"9"}"#;
+    let quoted = DeviceAuthorization::read(quoted.as_bytes()).unwrap();
+    assert_eq!(quoted.prompt.lifetime, Duration::from_mins(15));
+    assert_eq!(quoted.interval, Duration::from_secs(9));
+    assert!(read(r#","interval":"often""#).is_err());
     let long = GIVEN.replace("600", "6000000");
     let long = DeviceAuthorization::read(format!("{long}}}").as_bytes()).unwrap();
     assert_eq!(long.prompt.lifetime, LONGEST_LIFETIME);
@@ -82,7 +88,9 @@ fn a_response_that_is_of_no_use_says_what_is_missing() {
         ("WDJB-MJHT", "----", DeviceResponseDefect::UserCode),
         ("600", "0", DeviceResponseDefect::Lifetime),
         ("600", "-5", DeviceResponseDefect::Lifetime),
-        ("600", "\"600\"", DeviceResponseDefect::NotJson),
+        ("600", "\"soon\"", DeviceResponseDefect::Lifetime),
+        ("600", "\"NaN\"", DeviceResponseDefect::Lifetime),
+        ("600", "[600]", DeviceResponseDefect::Lifetime),
     ] {
         let text = GIVEN.replace(from, to) + "}";
         assert_eq!(defect(&text), Some(expected), "{text}");

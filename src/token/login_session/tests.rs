@@ -1,4 +1,4 @@
-use super::super::session_store::StoredPerson;
+use super::super::stored_session::StoredPerson;
 use super::*;
 use crate::config::LoginStore;
 

@@ -1,3 +1,4 @@
+use super::super::stored_session::StoredPerson;
 use super::*;
 
 fn session(token: &str) -> StoredSession {

@@ -13,6 +13,7 @@ mod overlap;
 mod pasting;
 mod proofs;
 mod rejected;
+mod renewals;
 mod revocation;
 mod scene;
 mod secrets;

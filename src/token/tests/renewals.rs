@@ -1,0 +1,117 @@
+//! What a renewal does to a store that other processes use too.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::endpoint::{ScriptedEndpoint, answer, client, config};
+use super::scene::client_secret;
+use crate::config::{ClientAuth, GrantType, LoginConfig, LoginStore};
+use crate::credentials::Secret;
+use crate::token::grant::Grant;
+use crate::token::login_session::LoginSession;
+use crate::token::person_login::PersonLogin;
+use crate::token::session_store::SessionStore;
+use crate::token::stored_session::{StoredPerson, StoredSession};
+
+fn session(token: &str) -> StoredSession {
+    StoredSession {
+        refresh_token: Secret::new(token),
+        person: StoredPerson::default(),
+    }
+}
+
+fn store_in(directory: &Path) -> SessionStore {
+    SessionStore::new(&LoginStore::File(directory.join("login.json")), "bound to")
+}
+
+/// A process that is signed in with the refresh token `ada-1`, and whose server issues `ada-2`.
+async fn signed_in(
+    directory: &Path,
+    act: impl Fn(&str) + Send + 'static,
+) -> (PersonLogin, ScriptedEndpoint) {
+    let granted = r#"{"access_token":"eyJ.a.b","token_type":"Bearer","expires_in":300,"refresh_token":"ada-2"}"#;
+    let endpoint = ScriptedEndpoint::of_requests(move |_, request| {
+        act(request);
+        answer("200 OK", "application/json", granted)
+    });
+    let endpoint = endpoint.await;
+    let login = LoginConfig {
+        is_device_only: false,
+        device_url: None,
+        store: LoginStore::Memory,
+        redirect_url: "http://127.0.0.1:6753/callback".parse().unwrap(),
+        authorization_url: None,
+        revocation_url: Some(endpoint.url.clone()),
+        issuer: None,
+        api: None,
+    };
+    let mut config = config(endpoint.url.clone(), ClientAuth::Basic);
+    config.grant = GrantType::AuthorizationCode(Box::new(login.clone()));
+    let person = PersonLogin {
+        grant: Arc::new(Grant::new(config, client())),
+        config: Arc::new(login),
+        read_secrets: Arc::new(|_| Box::pin(async { Ok(client_secret(Secret::new("s"))) })),
+        session: Arc::new(LoginSession::default()),
+        store: Arc::new(store_in(directory)),
+    };
+    (person, endpoint)
+}
+
+async fn renew(person: &PersonLogin) {
+    let secrets = client_secret(Secret::new("s"));
+    person.renew(&secrets).await.map(drop).unwrap();
+}
+
+async fn in_store(directory: &Path) -> Option<String> {
+    let found = store_in(directory).read().await.unwrap()?;
+    Some(String::from_utf8(found.refresh_token.expose().to_vec()).unwrap())
+}
+
+fn in_memory(person: &PersonLogin) -> Option<String> {
+    let (_, session) = person.session.current()?;
+    Some(String::from_utf8(session.refresh_token.expose().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_here_does_not_replace_what_another_process_has_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (person, endpoint) = signed_in(directory.path(), |_| ()).await;
+    person.session.begin(Some(session("ada-1")), None, || ());
+    let other = store_in(directory.path());
+    let mut lock = other.lock().await.unwrap();
+    other.write(&mut lock, &session("otto-1")).await.unwrap();
+    drop(lock);
+    renew(&person).await;
+    assert!(endpoint.requests.lock().unwrap()[0].contains("refresh_token=ada-1"));
+    assert_eq!(in_store(directory.path()).await.unwrap(), "otto-1");
+    assert_eq!(in_memory(&person).unwrap(), "ada-2");
+}
+
+#[tokio::test]
+async fn what_another_process_has_removed_during_a_renewal_is_not_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("login.json");
+    let removed = file.clone();
+    let act = move |request: &str| {
+        if request.contains("grant_type=refresh_token") {
+            std::fs::remove_file(&removed).unwrap();
+        }
+    };
+    let (person, endpoint) = signed_in(directory.path(), act).await;
+    let mut lock = person.store.lock().await.unwrap();
+    let stored = person.store.write(&mut lock, &session("ada-1")).await;
+    stored.unwrap();
+    drop(lock);
+    assert!(person.look().await.unwrap());
+    renew(&person).await;
+    assert!(in_memory(&person).is_none() && !file.exists());
+    let is_revoked = |endpoint: &ScriptedEndpoint| {
+        let requests = endpoint.requests.lock().unwrap();
+        requests
+            .iter()
+            .any(|one| one.contains("token=ada-2&token_type_hint"))
+    };
+    while !is_revoked(&endpoint) {
+        tokio::task::yield_now().await;
+    }
+}
