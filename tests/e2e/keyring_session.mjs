@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { run, temporaryDirectory, until } from "./support.mjs";
+
+const PASSWORD = "the keyring's own password";
 
 /** A session bus that allows everything and starts nothing on demand. */
 const busConfiguration = (socket) => `<busconfig>
@@ -31,7 +34,7 @@ export async function startSession(t, { keyring = true, locked = false, attribut
     const daemon = spawn("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...(locked ? [] : ["--unlock"])],
       { env: { ...process.env, ...env }, stdio: ["pipe", "ignore", "ignore"] });
     t.after(() => daemon.kill());
-    daemon.stdin.end("the keyring's own password");
+    daemon.stdin.end(PASSWORD);
   }
   const store = (secret, ...attributes) => run("secret-tool", ["store", "--label=cupbearer", ...attributes], { input: secret, env });
   if (keyring && locked) {
@@ -42,6 +45,29 @@ export async function startSession(t, { keyring = true, locked = false, attribut
   }
   return {
     env,
+    /** Locks the keyring, as a person does in its settings. */
+    async lock() {
+      const [service, collection] = ["/org/freedesktop/secrets", "/org/freedesktop/secrets/collection/login"];
+      const order = ["--session", "--print-reply", "--dest=org.freedesktop.secrets", service, "org.freedesktop.Secret.Service.Lock"];
+      const { code, stderr } = await run("dbus-send", [...order, `array:objpath:${collection}`], { env });
+      assert.equal(code, 0, stderr);
+    },
+    /** Unlocks it with its password, as logging in to the desktop does. */
+    unlock: () => unlock(join(runtime, "keyring", "control")),
+    /** Counts how often a program asks the person to unlock it, from now on. */
+    async countPrompts() {
+      const seen = { count: 0 };
+      const rule = "type='method_call',interface='org.freedesktop.Secret.Prompt'";
+      const monitor = spawn("dbus-monitor", ["--session", rule], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+      t.after(() => monitor.kill());
+      let output = "";
+      monitor.stdout.setEncoding("utf8").on("data", (text) => {
+        output += text;
+        seen.count = output.split("member=Prompt").length - 1;
+      });
+      await until(() => output.includes("NameAcquired"), "the bus is not observed");
+      return seen;
+    },
     /** The secret that secret-tool finds, or null. */
     async lookup(...wanted) {
       const { code, stdout } = await run("secret-tool", ["lookup", ...wanted], { env });
@@ -52,4 +78,16 @@ export async function startSession(t, { keyring = true, locked = false, attribut
       assert.equal(code, 0, stderr);
     },
   };
+}
+
+/** The request of the PAM module of GNOME Keyring: its length, the operation, and the password. */
+async function unlock(control) {
+  const number = (value) => { const bytes = Buffer.alloc(4); bytes.writeUInt32BE(value); return bytes; };
+  const password = Buffer.from(PASSWORD);
+  const request = Buffer.concat([number(12 + password.length), number(1), number(password.length), password]);
+  const socket = connect(control);
+  socket.write(Buffer.concat([Buffer.from([0]), request])); // the first byte carries the credentials
+  const [response] = await once(socket, "data");
+  socket.destroy();
+  assert.equal(response.readUInt32BE(4), 0, "the keyring is not unlocked");
 }

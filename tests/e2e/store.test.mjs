@@ -315,3 +315,29 @@ test("GNOME Keyring keeps the sign-in, and without one it stays in memory", asyn
   assert.equal(await get(proxy.url), "200");
   await until(() => /could not be written; it is in memory only/.test(proxy.output.stderr), "no error");
 });
+
+test("a sign-in goes on once the keyring is unlocked, and only the first look asks for that", async (t) => {
+  const session = await startSession(t);
+  const { env } = session;
+  const scene = await setUp(t, { store: '"keyring"', env, lifetimeS: 30 });
+  const first = await scene.startProxy();
+  await logIn(t, scene, first);
+  await first.stop();
+  await session.lock();
+  const prompts = await session.countPrompts();
+  const proxy = await scene.startProxy();
+  assert.equal(await settled(proxy), "login_required");
+  await until(() => /token\.store: the keyring entry.*unlock the keyring/.test(proxy.output.stderr), "no error", 20_000);
+  // Two more looks.
+  await new Promise((resolve) => setTimeout(resolve, 21_000));
+  assert.ok(prompts.count <= 1, `${prompts.count} prompts`);
+  assert.equal(refreshes(scene.server).length, 0);
+  await session.unlock();
+  await until(async () => (await get(proxy.url)) === "200", "the sign-in does not go on", 20_000);
+
+  // A sign-in that cannot be written there is said to be in memory.
+  await session.lock();
+  const { stdout, stderr } = await logIn(t, scene, proxy);
+  assert.match(stdout + stderr, /could not be written: .*unlock the keyring/);
+  assert.equal(await get(proxy.url), "200");
+});
