@@ -244,6 +244,7 @@ async fn through_rooms(listen: SocketAddr, upstream: SocketAddr) {
     let limits = server::ConnectionLimits {
         connections: 9000,
         header_bytes: 64 << 10,
+        streams: 128,
         header_timeout: minute,
         keep_alive: minute,
         stall_timeout: minute,

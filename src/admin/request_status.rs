@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::status_api::RecentRequest;
 use crate::config::Rule;
 use crate::guard::readable_path;
-use crate::metrics::JournalEntry;
+use crate::metrics::{JournalEntry, protocol_name};
 use crate::problem::Reason;
 use crate::text::{Unprintable, is_printable, loggable, sanitize};
 
@@ -48,7 +48,7 @@ pub(super) fn recent_request(entry: &JournalEntry, number: u64) -> RecentRequest
         trace_id: entry.trace_id().map(str::to_owned),
         token_generation: entry.token_generation,
         replayed: entry.replayed,
-        http: format!("{:?}", entry.version),
+        http: protocol_name(entry.version).to_owned(),
         ms: milliseconds(entry.total),
         sent_ms: entry.sent_after().map(milliseconds),
         api_ms: entry.upstream_head.map(milliseconds),

@@ -131,6 +131,8 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// `limits.in_flight`: requests in flight at a time.
     pub in_flight: usize,
+    /// `limits.streams`: requests in flight on one HTTP/2 connection.
+    pub streams: u32,
     /// `limits.header_bytes`: the largest head of a request, in bytes.
     pub header_bytes: usize,
     /// `limits.header_timeout`: from a request's first byte (or the connection's start) to the end of its head.

@@ -63,9 +63,17 @@ pub(super) fn check<'a>(
             Reason::HostRefused,
             "The request has no Host field. HTTP/1.0 does not require one, but this proxy does.",
         ),
+        FieldLines::Absent if version == Version::HTTP_2 => reject(
+            Reason::BadRequest,
+            "The request has neither :authority nor a Host field.",
+        ),
         FieldLines::Absent => reject(
             Reason::BadRequest,
             "The request has no Host field; it needs exactly one.",
+        ),
+        FieldLines::Several if version == Version::HTTP_2 => reject(
+            Reason::BadRequest,
+            "The request has several Host fields, or one that differs from :authority; they must name one host.",
         ),
         FieldLines::Several => reject(
             Reason::BadRequest,

@@ -122,6 +122,7 @@ pub fn start_admin(
 const ADMIN_LIMITS: server::ConnectionLimits = server::ConnectionLimits {
     connections: ADMIN_CONNECTIONS,
     header_bytes: 16 << 10,
+    streams: 0,
     header_timeout: Duration::from_secs(1),
     keep_alive: Duration::from_secs(75),
     stall_timeout: Duration::from_secs(30),

@@ -14,6 +14,7 @@ pub(super) fn connection_limits(config: &Config, proxies: usize) -> ConnectionLi
     ConnectionLimits {
         connections: config.limits.connections.min(fitting),
         header_bytes: config.limits.header_bytes,
+        streams: config.limits.streams,
         header_timeout: config.limits.header_timeout,
         keep_alive: config.limits.keep_alive,
         stall_timeout: config.upstream.stall_timeout,

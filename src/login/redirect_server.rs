@@ -27,6 +27,7 @@ const LAST_PAGE: Duration = Duration::from_secs(3);
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 32,
     header_bytes: 32 << 10, // a code may be long
+    streams: 0,
     header_timeout: Duration::from_secs(5),
     keep_alive: Duration::from_secs(5),
     stall_timeout: Duration::from_secs(10),

@@ -47,7 +47,7 @@ pub use pending::PendingChange;
 pub use process::ProcessMetrics;
 pub use recent::{JournalEntry, NewerRequests};
 pub use registrar::TIME_BUCKETS;
-pub use request::{FinishedRequest, RequestDetails, RequestObserver};
+pub use request::{FinishedRequest, RequestDetails, RequestObserver, protocol_name};
 pub use tasks::{StoppedTask, StoppedTasks};
 pub use token::TokenFacts;
 

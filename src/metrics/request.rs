@@ -57,5 +57,15 @@ pub struct RequestDetails<'a> {
     pub bytes_out: u64,
 }
 
+/// The protocol of a request as logs and the status page name it.
+#[must_use]
+pub const fn protocol_name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
+
 /// Called with every request that finishes.
 pub type RequestObserver = Box<dyn Fn(&FinishedRequest<'_>) + Send + Sync>;

@@ -1,9 +1,9 @@
 //! The metrics of requests: how many, how long they took, how many are in flight.
 
-use http::Method;
+use http::{Method, Version};
 use prometheus::core::{Collector as _, Metric as _};
 use prometheus::proto::{LabelPair, MetricFamily};
-use prometheus::{Histogram, IntCounterVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::api_answers::ApiAnswers;
 use super::batch::RequestBatch;
@@ -20,6 +20,8 @@ const METHODS: [&str; 8] = [
 
 pub(super) struct RequestMetrics {
     total: IntCounterVec,
+    /// Those of `total` that arrived as HTTP/2.
+    http2: IntCounter,
     failed: IntCounterVec,
     /// For what reasons requests have failed, and since when.
     pub(super) failures: RequestFailures,
@@ -56,6 +58,10 @@ impl RequestMetrics {
                 "cupbearer_requests_in_flight",
                 "Requests whose response has not ended yet.",
             )),
+            http2: register.registered(IntCounter::with_opts(register.opts(
+                "cupbearer_http2_requests_total",
+                "Finished requests that arrived as HTTP/2. cupbearer_requests_total counts them too.",
+            ))),
             failed: register.counters(
                 "cupbearer_failed_requests_total",
                 "Finished requests that cupbearer rejected, could not carry out or aborted.",
@@ -76,6 +82,9 @@ impl RequestMetrics {
 
     pub(super) fn add(&self, request: &FinishedRequest<'_>) {
         let (method, class) = (method_index(request.method), class_index(request.status));
+        if request.details.version == Version::HTTP_2 {
+            self.http2.inc();
+        }
         let is_plain = request.reason.is_none() && request.caller.is_none();
         if !is_plain {
             self.total

@@ -118,7 +118,7 @@ pub fn listener_tls(
         )?)
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = Arc::clone(&clients.tickets);
     config.session_storage = Arc::new(NoServerSessionStorage {}); // sessions are in the tickets alone
     Ok(ListenerTls {

@@ -246,7 +246,7 @@ impl Reason {
             Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",
                 "Send a compressed body with `Content-Encoding`: the only supported transfer coding is `chunked`."),
             Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, "http_request_error", "the caller",
-                "Use HTTP/1.1 or HTTP/1.0: no other version is supported."),
+                "Use HTTP/2, HTTP/1.1 or HTTP/1.0: no other version is supported."),
             Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "your configuration",
                 "Correct `upstream.url`: it leads back to cupbearer."),
             Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, "proxy_internal_error", "cupbearer",

@@ -15,7 +15,7 @@ use super::attempt::LastAttempt;
 use super::request_body::UploadCounter;
 use super::trace;
 use crate::guard::CallerName;
-use crate::metrics::{FinishedRequest, RequestDetails};
+use crate::metrics::{FinishedRequest, RequestDetails, protocol_name};
 use crate::problem::{Reason, RequestId};
 use crate::text::{error_chain, loggable, without_user_info};
 use crate::upstream::BodyError;
@@ -280,6 +280,7 @@ impl AccessRecord {
                     caller = caller.or(uid.as_deref()),
                     method = is_read.then_some(&*method),
                     path = is_read.then_some(&*path),
+                    protocol = is_read.then_some(protocol_name(self.version)),
                     status = self.head.map(|(status, _)| status.as_u16()),
                     reason = self.reason.map(Reason::name),
                     error = self.error.as_deref(),

@@ -50,6 +50,7 @@ impl ViaName {
 pub(super) struct ViaLines {
     http_11: HeaderValue,
     http_10: HeaderValue,
+    version_2: HeaderValue,
 }
 
 impl ViaLines {
@@ -61,12 +62,14 @@ impl ViaLines {
         Self {
             http_11: line("1.1"),
             http_10: line("1.0"),
+            version_2: line("2.0"),
         }
     }
 
     pub(super) const fn line(&self, received: Version) -> &HeaderValue {
         match received {
             Version::HTTP_10 => &self.http_10,
+            Version::HTTP_2 => &self.version_2,
             _ => &self.http_11,
         }
     }

@@ -73,6 +73,11 @@ impl ClientIo {
         }
     }
 
+    /// The socket alone.
+    pub(super) fn into_stream(self) -> ClientStream {
+        self.stream
+    }
+
     pub(super) const fn scanner(&self) -> &HeadScanner {
         &self.scanner
     }

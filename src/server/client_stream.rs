@@ -56,6 +56,16 @@ impl ClientStream {
         matches!(self, Self::Tls(_))
     }
 
+    /// Whether the client has chosen HTTP/2 in the TLS handshake (RFC 7301).
+    pub(super) fn has_chosen_http2(&self) -> bool {
+        match self {
+            Self::Tls(session) => session.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Tcp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+        }
+    }
+
     /// Removes it from the current runtime. A TLS session never moves to another one.
     pub(super) fn detach(self) -> io::Result<DetachedStream> {
         match self {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -12,6 +13,7 @@ use super::client_io::{ClientIo, WIDE_BUFFER};
 use super::client_stream::ClientStream;
 use super::handshake::shake_hands;
 use super::head_fault::{UNKNOWN, UnreadableHead, restore};
+use super::http2_connection::{may_be_preface, serve_http2};
 use super::last_response;
 use super::registry::ConnectionSlot;
 use super::service::HttpService;
@@ -40,7 +42,13 @@ where
                 if let Some((session, peer)) = shake_hands(stream, tls, &slot, peer).await {
                     let service = make_service(peer.clone());
                     drop(make_service);
-                    serve_http(ClientStream::Tls(Box::new(session)), slot, peer, service).await;
+                    let stream = ClientStream::Tls(Box::new(session));
+                    if stream.has_chosen_http2() {
+                        let serving = serve_http2(stream, Bytes::new(), &slot, peer, service);
+                        Box::pin(serving).await;
+                    } else {
+                        serve_http(stream, slot, peer, service).await;
+                    }
                 }
             })
         }
@@ -133,6 +141,11 @@ async fn end_unserved<S: HttpService>(
         return; // it has become a tunnel
     };
     let (mut io, unparsed) = (parts.io.into_inner(), parts.read_buf);
+    let is_error = matches!(ended, ConnectionEnd::Ended(Err(_)));
+    if is_error && slot.registry.limits().streams > 0 && is_http2(&io, &unparsed) {
+        let service = parts.service.into_inner();
+        return serve_http2(io.into_stream(), unparsed, slot, peer, service).await;
+    }
     drop(parts.service);
     let cause = match &ended {
         ConnectionEnd::Closed => return,
@@ -179,6 +192,12 @@ async fn end_unserved<S: HttpService>(
     } else {
         last_response::send(&mut io, slot, &bytes).await;
     }
+}
+
+/// Whether the client speaks HTTP/2 without having chosen it before (RFC 9113 section 3.3). hyper may give up before
+/// the first line of the preface has ended.
+fn is_http2(io: &ClientIo, unparsed: &[u8]) -> bool {
+    io.scanner().may_be_http2() && may_be_preface(unparsed)
 }
 
 /// Whether hyper has ended because it cannot read a head, and has written nothing about it. hyper responds only to

@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::head_scanner::FramingFault;
 
 /// How many fields hyper reads. A larger number costs every request 5 % (see its `max_headers`).
-const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// The longest request target that hyper reads, in bytes.
 const MAX_TARGET: usize = 65_534;
@@ -63,7 +63,7 @@ pub enum HeadFault {
 }
 
 impl HeadFault {
-    const fn fixed(text: &'static str) -> Self {
+    pub(super) const fn fixed(text: &'static str) -> Self {
         Self::Malformed(Cow::Borrowed(text))
     }
 }

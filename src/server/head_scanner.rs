@@ -20,16 +20,33 @@ use crate::guard::is_upgrade_to_http;
 /// A longer line is treated in the same way whether it arrives in one read or in several.
 const KEPT_BYTES: usize = 64;
 
+/// The first line of the preface of HTTP/2 (RFC 9113 section 3.4), whose rest is no head.
+const PREFACE_LINE: &[u8] = b"PRI * HTTP/2.0";
+
 /// Longer request lines are left to hyper, which may discard the head before it rejects the target.
 const CHECKED_REQUEST_LINE: usize = 16 << 10;
 
 /// The scanner of one connection. Public only for `benches/guard.rs`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HeadScanner {
     position: StreamPosition,
     head: HeadFraming,
     partial: PartialLine,
     fault: Option<FramingFault>,
+}
+
+impl Default for HeadScanner {
+    fn default() -> Self {
+        Self {
+            position: StreamPosition::Head,
+            head: HeadFraming {
+                seen: SeenLines::NoneOfConnection,
+                ..HeadFraming::default()
+            },
+            partial: PartialLine::default(),
+            fault: None,
+        }
+    }
 }
 
 /// Why the scanner has rejected a head.
@@ -53,10 +70,9 @@ pub(super) enum FramingFault {
 }
 
 /// What the next byte of the connection belongs to.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamPosition {
     /// A head, or the gap before the next one.
-    #[default]
     Head,
     /// A body with this many bytes left.
     Body(u64),
@@ -64,6 +80,8 @@ enum StreamPosition {
     Chunked(ChunkReader),
     /// Whatever follows the last head; possibly another protocol.
     AfterHttp,
+    /// Frames of HTTP/2, after the first line of its preface.
+    Http2,
     /// The scanner has rejected a head.
     Rejected,
 }
@@ -71,11 +89,23 @@ enum StreamPosition {
 /// What the lines of the current head say about its body.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct HeadFraming {
-    has_lines: bool,
+    seen: SeenLines,
     is_http_10: bool,
     length: ContentLength,
     coding: TransferCoding,
     may_upgrade: bool,
+}
+
+/// Which lines have ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum SeenLines {
+    /// None on the whole connection.
+    NoneOfConnection,
+    /// None of this head.
+    #[default]
+    None,
+    /// The request line, and perhaps others.
+    Some,
 }
 
 /// The last `Transfer-Encoding` line.
@@ -144,6 +174,11 @@ impl HeadScanner {
         self.position == StreamPosition::AfterHttp
     }
 
+    /// Whether the connection has begun with the first line of HTTP/2's preface, or no line has ended yet.
+    pub(super) fn may_be_http2(&self) -> bool {
+        self.position == StreamPosition::Http2 || self.head.seen == SeenLines::NoneOfConnection
+    }
+
     /// Why a head was rejected.
     pub(super) const fn fault(&self) -> Option<FramingFault> {
         self.fault
@@ -152,14 +187,14 @@ impl HeadScanner {
     /// Whether a head has begun and not ended yet.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        self.position == StreamPosition::Head && (self.head.has_lines || !self.partial.is_empty())
+        self.position == StreamPosition::Head && (self.head.has_lines() || !self.partial.is_empty())
     }
 
     /// Scans the bytes that have just arrived. Returns false once a head was rejected.
     pub fn scan(&mut self, mut bytes: &mut [u8]) -> bool {
         while !bytes.is_empty() {
             match self.position {
-                StreamPosition::AfterHttp => return true,
+                StreamPosition::AfterHttp | StreamPosition::Http2 => return true,
                 StreamPosition::Rejected => return false,
                 StreamPosition::Body(left) => {
                     let here =
@@ -183,7 +218,7 @@ impl HeadScanner {
                 }
                 StreamPosition::Head => {
                     let Some(end) = memchr(b'\n', bytes) else {
-                        self.partial.push(bytes, !self.head.has_lines);
+                        self.partial.push(bytes, !self.head.has_lines());
                         return true;
                     };
                     let (line, rest) = bytes.split_at_mut(end + 1);
@@ -205,7 +240,7 @@ impl HeadScanner {
 
     /// Takes the last piece of a line, without its line feed. Returns what follows the line.
     fn end_line(&mut self, piece: &[u8]) -> Result<StreamPosition, FramingFault> {
-        let is_request_line = !self.head.has_lines;
+        let is_request_line = !self.head.has_lines();
         if self.partial.is_empty() {
             let [line @ .., b'\r'] = piece else {
                 return Err(FramingFault::BareLineFeed);
@@ -243,6 +278,10 @@ fn check_target(line: &[u8], start: usize) -> Result<(), FramingFault> {
 }
 
 impl HeadFraming {
+    fn has_lines(&self) -> bool {
+        self.seen == SeenLines::Some
+    }
+
     /// Rejects a target that hyper would reject only after it has discarded the head. This runs for every request, so
     /// it parses only a target that is unusual.
     fn check_request_line(&mut self, line: &[u8]) -> Result<(), FramingFault> {
@@ -267,8 +306,14 @@ impl HeadFraming {
         if line.is_empty() {
             return self.end();
         }
-        if !std::mem::replace(&mut self.has_lines, true) {
-            return Ok(StreamPosition::Head); // the request line
+        match std::mem::replace(&mut self.seen, SeenLines::Some) {
+            SeenLines::NoneOfConnection if line == PREFACE_LINE => {
+                return Ok(StreamPosition::Http2);
+            }
+            SeenLines::NoneOfConnection | SeenLines::None => {
+                return Ok(StreamPosition::Head); // the request line
+            }
+            SeenLines::Some => {}
         }
         match line[0] | 0x20 {
             b'c' => {
@@ -298,7 +343,7 @@ impl HeadFraming {
 
     /// Takes the empty line. It is ignored before a request line (RFC 9112 section 2.2).
     fn end(&mut self) -> Result<StreamPosition, FramingFault> {
-        if !self.has_lines {
+        if !self.has_lines() {
             return Ok(StreamPosition::Head);
         }
         let head = std::mem::take(self);

@@ -9,6 +9,8 @@ pub struct ConnectionLimits {
     pub connections: usize,
     /// Bytes of one request head.
     pub header_bytes: usize,
+    /// Streams of one HTTP/2 connection that may be open; 0 if the server does not speak HTTP/2.
+    pub streams: u32,
     /// From the start of a connection, or the first byte of a request, to the end of the head.
     pub header_timeout: Duration,
     /// How long a connection may stay idle between requests.
@@ -31,6 +33,7 @@ impl ConnectionLimits {
         Self {
             connections,
             header_bytes: 64 << 10,
+            streams: 128,
             header_timeout: limit,
             keep_alive: limit,
             stall_timeout: limit,

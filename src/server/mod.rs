@@ -24,8 +24,13 @@ mod handshake;
 mod handshake_fault;
 mod head_fault;
 mod head_scanner;
+mod http2_connection;
+mod http2_crossing;
+mod http2_io;
+mod http2_rejection;
 mod last_response;
 mod limits;
+mod open_streams;
 mod passed_sockets;
 mod peer_user;
 #[cfg(target_os = "linux")]
@@ -39,6 +44,8 @@ mod service;
 mod sock_diag;
 #[cfg(unix)]
 mod socket_file;
+mod stream_service;
+mod stream_tasks;
 #[cfg(target_os = "linux")]
 mod table_lookup;
 mod tcp_keepalive;

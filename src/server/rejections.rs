@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 use super::client_stream::ClientStream;
 use super::handshake::secure_rejected;
+use super::http2_connection::may_be_preface;
+use super::http2_rejection::respond_in_http2;
 use super::registry::ConnectionRegistry;
 use super::unserved::{UnservedCause, UnservedRequest, UnservedResponses};
 use crate::guard::Peer;
@@ -140,7 +142,8 @@ impl RejectionPlaces {
                     secured
                 }
             };
-            let _ = respond(stream, responses, peer, cause, note_answered).await;
+            let is_http2 = stream.has_chosen_http2();
+            let _ = respond(stream, is_http2, responses, peer, cause, note_answered).await;
         });
         self.taken.push_back(TakenPlace {
             task: task.abort_handle(),
@@ -151,6 +154,7 @@ impl RejectionPlaces {
 
 async fn respond<S>(
     mut stream: S,
+    is_http2: bool,
     responses: &dyn UnservedResponses,
     peer: Peer,
     cause: UnservedCause,
@@ -164,6 +168,11 @@ where
     let length = timeout(FIRST_BYTE_TIMEOUT, stream.read(&mut piece)).await??;
     if length == 0 {
         return Ok(());
+    }
+    if is_http2 || may_be_preface(&piece[..length]) {
+        let first = &piece[..length];
+        let responding = respond_in_http2(stream, first, responses, peer, cause, note_answered);
+        return Ok(timeout(RESPONSE_TIMEOUT, responding).await?);
     }
     let unserved = UnservedRequest::new(cause, peer, &piece[..length]);
     let bytes = unserved.response_bytes(responses);

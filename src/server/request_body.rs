@@ -15,8 +15,10 @@ use super::tracked_connection::TrackedConnection;
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
-    /// `None` once the body has been read to its end.
+    /// `None` once the body has been read to its end, and for a stream of HTTP/2, which ends alone.
     unread_on: Option<Arc<TrackedConnection>>,
+    /// The length is not passed on, because trailers follow.
+    hides_length: bool,
 }
 
 impl RequestBody {
@@ -26,6 +28,17 @@ impl RequestBody {
         Self {
             incoming,
             unread_on,
+            hides_length: false,
+        }
+    }
+
+    /// The body of one stream. If it `has_trailers`, its length is not passed on: in HTTP/1.1 only a chunked body has
+    /// trailers.
+    pub(super) fn of_stream(incoming: Incoming, has_trailers: bool) -> Self {
+        Self {
+            hides_length: has_trailers && !incoming.is_end_stream(),
+            incoming,
+            unread_on: None,
         }
     }
 }
@@ -56,6 +69,9 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.hides_length {
+            return SizeHint::default();
+        }
         self.incoming.size_hint()
     }
 }

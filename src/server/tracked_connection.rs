@@ -135,6 +135,19 @@ impl TrackedConnection {
         }
     }
 
+    /// From now on it speaks HTTP/2: nothing that was read as HTTP/1.1 counts.
+    pub(super) fn begin_http2(&self) {
+        self.in_head.store(false, Ordering::Relaxed);
+        self.left_http.store(false, Ordering::Relaxed);
+        self.set_unread(false);
+        self.set_held_response(false);
+    }
+
+    /// Now, in milliseconds of the server's clock.
+    pub(super) fn now(&self) -> u64 {
+        self.server.now()
+    }
+
     pub(super) fn enter(&self, phase: ConnectionPhase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since_ms.store(self.server.now(), Ordering::Relaxed);
@@ -156,6 +169,12 @@ impl TrackedConnection {
         } else {
             ConnectionPhase::Idle
         });
+    }
+
+    /// Whether the last response ended at most `time` ago.
+    pub(super) fn has_answered_within(&self, time: Duration) -> bool {
+        let idle = self.now().saturating_sub(self.since());
+        self.is_idle() && u128::from(idle) <= time.as_millis()
     }
 
     fn is_idle(&self) -> bool {
@@ -218,7 +237,7 @@ impl TrackedConnection {
     }
 
     /// Whether a write waits for the client.
-    fn is_write_blocked(&self) -> bool {
+    pub(super) fn is_write_blocked(&self) -> bool {
         self.blocked_ms.load(Ordering::Relaxed) != 0
     }
 

@@ -29,6 +29,11 @@ impl<S> TrackedService<S> {
             tracked,
         }
     }
+
+    /// The service alone.
+    pub(super) fn into_inner(self) -> S {
+        self.service.into_inner()
+    }
 }
 
 impl<S: HttpService> hyper::service::Service<Request<Incoming>> for TrackedService<S> {

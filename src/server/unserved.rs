@@ -2,6 +2,7 @@
 //! response on the wire.
 
 use bytes::Bytes;
+use http::request;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
@@ -88,6 +89,18 @@ impl UnservedRequest {
             peer,
             head: request,
             has_method,
+        }
+    }
+
+    /// The same for a request of HTTP/2, whose head could be read.
+    pub(super) fn of_head(cause: UnservedCause, peer: Peer, mut head: request::Parts) -> Self {
+        head.extensions.clear();
+        head.uri = head.uri.path().parse().unwrap_or_default(); // without the query
+        Self {
+            cause,
+            peer,
+            head: Request::from_parts(head, ()),
+            has_method: true,
         }
     }
 

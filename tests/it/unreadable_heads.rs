@@ -77,7 +77,7 @@ fn unreadable_lines() -> Vec<Unreadable> {
             "HTTP/2.0 is not supported",
         ),
         (
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            "PRI * HTTP/2.0\r\nHost: localhost\r\n\r\n".to_owned(),
             505,
             other,
             "HTTP/2.0 is not supported",

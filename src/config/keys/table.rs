@@ -321,6 +321,9 @@ const LIMITS_CONNECTIONS: Key<u32> = count("limits.connections", (1, 1_000_000),
 const LIMITS_IN_FLIGHT: Key<u32> = count("limits.in_flight", (1, 1_000_000), Default("1024"),
     "How many requests may be in flight at a time.");
 
+const LIMITS_STREAMS: Key<u32> = count("limits.streams", (1, 1_000_000), Default("128"),
+    "How many requests may be in flight on one HTTP/2 connection at a time. Each also counts in limits.in_flight. A change affects new connections.");
+
 const LIMITS_HEADER_BYTES: Key<usize> = size("limits.header_bytes", HEADER_BYTES, Default("\"64KiB\""),
     "The largest request head that is accepted, with at most 100 fields; can be set from 8KiB to 16MiB.");
 

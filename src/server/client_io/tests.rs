@@ -8,6 +8,7 @@ use super::*;
 fn registry() -> Arc<ConnectionRegistry> {
     let limits = ConnectionLimits {
         header_bytes: NARROW_BUFFER,
+        streams: 128,
         ..ConnectionLimits::of_a_minute(100)
     };
     ConnectionRegistry::new(limits, Metrics::new(None))

@@ -6,6 +6,7 @@ fn a_sweeper_that_panics_is_named_among_the_stopped_tasks() {
     let limits = ConnectionLimits {
         connections: 1,
         header_bytes: 16 << 10,
+        streams: 128,
         header_timeout: Duration::from_secs(1),
         keep_alive: Duration::from_secs(1),
         stall_timeout: Duration::from_secs(1),

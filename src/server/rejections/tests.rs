@@ -26,7 +26,15 @@ async fn time_held(request: &[u8]) -> Duration {
     let (mut client, stream) = tokio::io::duplex(4096);
     client.write_all(request).await.unwrap();
     let start = tokio::time::Instant::now();
-    let _ = respond(stream, &No, Peer::unix(None), UnservedCause::Full, || {}).await;
+    let _ = respond(
+        stream,
+        false,
+        &No,
+        Peer::unix(None),
+        UnservedCause::Full,
+        || {},
+    )
+    .await;
     start.elapsed().max(Duration::from_millis(1))
 }
 

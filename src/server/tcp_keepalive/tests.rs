@@ -48,6 +48,7 @@ async fn a_changed_timeout_applies_to_each_connection_accepted_from_then_on() {
     let limits = ConnectionLimits {
         connections: 10,
         header_bytes: 16 << 10,
+        streams: 128,
         header_timeout: Duration::from_secs(5),
         keep_alive: Duration::from_secs(75),
         stall_timeout: Duration::from_secs(3),

