@@ -164,7 +164,7 @@ fn is_of_browser(headers: &HeaderMap) -> bool {
 
 fn not_started(error: &LoginNotStarted) -> AdminResponse {
     let is_configured_so = match error {
-        LoginNotStarted::Taken { .. } => true,
+        LoginNotStarted::Taken { .. } | LoginNotStarted::Cancelled => true,
         LoginNotStarted::Login(error) => error.is_configured_so(),
         LoginNotStarted::NoRandomBytes(_) => false,
     };

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::exit::Exit;
 use super::free_port::{free_port, free_port_above, is_taken};
 use super::invocation::{Invocation, SettingsArgs};
+use super::open_browser::open_in_browser;
 use super::output::say;
 use super::quoting::shell_word;
 use super::serve::serve;
@@ -134,7 +135,7 @@ async fn open_docs(demo: &Demo, config: &Config) {
     if tokio::time::timeout(LISTENS_WITHIN, listening)
         .await
         .is_ok()
-        && open::that_detached(&docs).is_err()
+        && open_in_browser(&docs).is_err()
     {
         // The library's error is for programmers.
         say(&format!(

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::admin_client::{AdminListener, Recipient};
 use super::login_wait::BegunLogin;
+use super::open_browser::open_in_browser;
 use super::output::say;
 use super::sign_in_order::OrderFailure;
 use crate::admin::status_api::SignInResult;
@@ -46,7 +47,7 @@ fn start_url(text: &str) -> Option<Url> {
 
 fn show(start: &Url, with_browser: bool) {
     if with_browser {
-        match open::that_detached(start.as_str()) {
+        match open_in_browser(start.as_str()) {
             Ok(()) => {
                 say(
                     "A browser opens: sign in there. If it does not, run `cupbearer login --no-browser`.",

@@ -5,8 +5,8 @@
 //!
 //! The other files are shared: `exit` (exit codes), `output` (printing), `invocation` (the flags that set
 //! configuration), `staged_file` (writing files), `quoting` (paths in advice), `admin_client` (asking a running proxy),
-//! `sign_in_order` (signing in and out), `login_browser` (with a browser), `hidden_line` (reading a token),
-//! `serve` (running proxies, for `run` and `demo`).
+//! `sign_in_order` (signing in and out), `login_browser` (with a browser), `open_browser` (opening a page),
+//! `hidden_line` (reading a token), `serve` (running proxies, for `run` and `demo`).
 
 mod admin_client;
 mod admin_error;
@@ -30,6 +30,7 @@ mod login_browser;
 mod login_device;
 mod login_wait;
 mod logout;
+mod open_browser;
 mod output;
 mod page_doctor;
 mod quit;

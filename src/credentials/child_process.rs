@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-
-use tokio::process::Command;
 
 /// How the name of every variable of the configuration starts.
 pub const VARIABLE_PREFIX: &str = "CUPBEARER_";

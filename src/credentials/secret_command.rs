@@ -251,7 +251,7 @@ fn command(file: PathBuf, words: &[String]) -> Command {
     // Also keeps a Ctrl-C in the terminal from it: cupbearer decides when it ends.
     #[cfg(unix)]
     command.process_group(0);
-    withhold_private_variables(&mut command);
+    withhold_private_variables(command.as_std_mut());
     command
 }
 

@@ -131,7 +131,7 @@ async fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    withhold_private_variables(&mut command);
+    withhold_private_variables(command.as_std_mut());
     let output = timeout(SETTING_LIMIT, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then_some(text)

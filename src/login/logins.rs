@@ -1,5 +1,6 @@
 //! The sign-ins of one proxy, of which one can be in progress.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -31,6 +32,9 @@ pub enum LoginNotStarted {
         /// Why this process cannot listen there.
         cause: String,
     },
+    /// The person has signed out while it began.
+    #[error("signed out while the sign-in began: sign in again")]
+    Cancelled,
     /// The system provides no randomness.
     #[error(transparent)]
     NoRandomBytes(#[from] NoRandomBytes),
@@ -62,6 +66,8 @@ pub struct Logins {
     current: Arc<Mutex<Option<CurrentLogin>>>,
     /// One begins at a time.
     beginning: Arc<tokio::sync::Mutex<()>>,
+    /// How often sign-ins were ended, one that was beginning among them.
+    cancelled: Arc<AtomicU64>,
     stopped_tasks: StoppedTasks,
     /// The proxy's name in the log, if there are several proxies.
     proxy: Option<String>,
@@ -98,9 +104,10 @@ impl Logins {
     /// Why it cannot begin. One that is in progress goes on, unless only the address is taken.
     pub async fn begin(&self, serving: ServingTokens) -> Result<StartedLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
+        let cancelled = self.cancelled.load(Ordering::SeqCst);
         let attempt = serving().begin_login().await?;
         let (id, once, cookie) = (unguessable()?, unguessable()?, unguessable()?);
-        self.cancel().await;
+        self.end_current().await;
         let address = attempt.config().redirect_authority();
         let bound = redirect_server::bind(attempt.config());
         let bound = bound.map_err(|error: BindError| LoginNotStarted::Taken {
@@ -127,6 +134,7 @@ impl Logins {
             outcome,
             listener: Some(RedirectListener { stop, task }),
         });
+        self.check_not_cancelled(cancelled).await?;
         Ok(StartedLogin {
             id,
             start_url,
@@ -143,9 +151,10 @@ impl Logins {
         serving: ServingTokens,
     ) -> Result<StartedDeviceLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
+        let cancelled = self.cancelled.load(Ordering::SeqCst);
         let attempt = serving().begin_device_login().await?;
         let id = unguessable()?;
-        self.cancel().await;
+        self.end_current().await;
         let prompt = attempt.prompt().clone();
         let outcome = watch::Sender::new(LoginOutcome::Waiting);
         let polling = device_poll::poll(attempt, serving, outcome.clone(), self.proxy.clone());
@@ -156,6 +165,7 @@ impl Logins {
             outcome,
             listener: None,
         });
+        self.check_not_cancelled(cancelled).await?;
         Ok(StartedDeviceLogin { id, prompt })
     }
 
@@ -172,13 +182,27 @@ impl Logins {
     pub async fn cancel_one(&self, id: &str) {
         let is_current = |current: &CurrentLogin| current.id == id;
         if self.lock().as_ref().is_some_and(is_current) {
-            self.cancel().await;
+            self.end_current().await;
         }
     }
 
-    /// Ends the sign-in that is in progress, so that it can no longer be completed, and waits until its address is
-    /// free.
+    /// Ends the sign-in that is in progress, or is beginning, so that it can no longer be completed, and waits until
+    /// its address is free.
     pub async fn cancel(&self) {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        self.end_current().await;
+    }
+
+    /// Ends a sign-in that has just begun if sign-ins have been ended since there were so many.
+    async fn check_not_cancelled(&self, cancelled: u64) -> Result<(), LoginNotStarted> {
+        if self.cancelled.load(Ordering::SeqCst) == cancelled {
+            return Ok(());
+        }
+        self.end_current().await;
+        Err(LoginNotStarted::Cancelled)
+    }
+
+    async fn end_current(&self) {
         let current = self.lock().take();
         if let Some(current) = current {
             settle(&current.outcome, LoginOutcome::Replaced);
@@ -193,3 +217,6 @@ impl Logins {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub(super) enum NotReplayed {
     TokenUnchanged,
     /// A person must sign in again.
     PersonNeeded,
+    /// A reload has replaced the configuration with which the request began.
+    ConfigReplaced,
     /// No newer token arrived within `token.wait`.
     RefreshTimedOut,
 }
@@ -51,6 +53,9 @@ impl NotReplayed {
                 proxy_status!("no newer token, token.source returned the same one")
             }
             Self::PersonNeeded => proxy_status!("no newer token, only a person can sign in again"),
+            Self::ConfigReplaced => {
+                proxy_status!("no newer token, the configuration has been replaced meanwhile")
+            }
             Self::RefreshTimedOut => proxy_status!("no newer token within token.wait"),
         }
     }

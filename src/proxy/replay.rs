@@ -28,6 +28,7 @@ pub(super) async fn prepare(
         NoNewerToken::Paused { .. } => NotReplayed::RefreshPaused,
         NoNewerToken::Failed { .. } => NotReplayed::RefreshFailed,
         NoNewerToken::Unchanged => NotReplayed::TokenUnchanged,
+        NoNewerToken::Superseded => NotReplayed::ConfigReplaced,
         NoNewerToken::PersonNeeded => NotReplayed::PersonNeeded,
         NoNewerToken::Late { .. } => NotReplayed::RefreshTimedOut,
     })?;

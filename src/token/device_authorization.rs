@@ -160,13 +160,38 @@ pub enum DevicePollFailure {
     Final,
 }
 
+/// How long to wait between two requests.
+#[derive(Clone, Copy)]
+pub(super) struct PollInterval {
+    /// What the server has asked for.
+    server: Duration,
+    /// Longer while it cannot be reached.
+    next: Duration,
+}
+
+impl PollInterval {
+    pub(super) const fn new(server: Duration) -> Self {
+        Self {
+            server,
+            next: server,
+        }
+    }
+
+    /// How long to wait before the next request.
+    pub(super) const fn next(&self) -> Duration {
+        self.next
+    }
+}
+
 /// Says what a failed request means, and lengthens the interval where the server or the network asks for that. `limit`
 /// is how long the code is valid.
 pub(super) fn after_failure(
     error: &GrantError,
-    interval: &mut Duration,
+    interval: &mut PollInterval,
     limit: Duration,
 ) -> DevicePollFailure {
+    let before = interval.next;
+    interval.next = interval.server;
     let (code, retry_after) = match error {
         GrantError::Refused {
             response,
@@ -183,7 +208,8 @@ pub(super) fn after_failure(
     let failure = match (code, error) {
         (Some("authorization_pending"), _) => DevicePollFailure::Pending,
         (Some("slow_down"), _) => {
-            *interval += SLOW_DOWN;
+            interval.server += SLOW_DOWN;
+            interval.next = interval.server;
             DevicePollFailure::Pending
         }
         (Some("access_denied"), _) => DevicePollFailure::Denied,
@@ -195,12 +221,13 @@ pub(super) fn after_failure(
             | GrantError::Unreachable(_)
             | GrantError::TimedOut { .. },
         ) => {
-            *interval *= 2;
+            interval.next = before * 2;
             DevicePollFailure::Pending
         }
         _ => DevicePollFailure::Final,
     };
-    *interval = (*interval).max(retry_after.unwrap_or_default()).min(limit);
+    let asked = retry_after.unwrap_or_default();
+    interval.next = interval.next.max(asked).min(limit);
     failure
 }
 

@@ -1,15 +1,13 @@
 //! A person signs in with a code on another device (RFC 8628).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio::time::timeout;
 
 use super::client::unreachable;
 use super::client_auth::FormBody;
 use super::device_authorization::{
-    DeviceAuthorization, DevicePollFailure, DevicePrompt, after_failure,
+    DeviceAuthorization, DevicePollFailure, DevicePrompt, PollInterval, after_failure,
 };
 use super::grant::Grant;
 use super::grant_error::GrantError;
@@ -25,7 +23,7 @@ use super::response_body::{body, error_response};
 pub struct DeviceAttempt {
     pending: PendingLogin,
     authorization: DeviceAuthorization,
-    interval: Mutex<Duration>,
+    interval: Mutex<PollInterval>,
 }
 
 impl Tokens {
@@ -38,7 +36,7 @@ impl Tokens {
         let secrets = login.secrets().await?;
         let authorization = login.grant.authorize_device(&secrets).await?;
         Ok(DeviceAttempt {
-            interval: Mutex::new(authorization.interval),
+            interval: Mutex::new(PollInterval::new(authorization.interval)),
             authorization,
             pending: PendingLogin {
                 tokens: self.clone(),
@@ -59,7 +57,8 @@ impl DeviceAttempt {
     /// How long to wait before the next request.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        *self.interval.lock().unwrap_or_else(PoisonError::into_inner)
+        let interval = self.interval.lock();
+        interval.unwrap_or_else(PoisonError::into_inner).next()
     }
 
     /// Asks once whether the person has signed in. `commit` and `serving` are as for a sign-in with a browser.
@@ -88,7 +87,7 @@ impl DeviceAttempt {
 
 impl Grant {
     /// Requests a code for another device (RFC 8628 3.1).
-    async fn authorize_device(
+    pub(super) async fn authorize_device(
         &self,
         secrets: &RequestSecrets,
     ) -> Result<DeviceAuthorization, LoginError> {
@@ -111,21 +110,17 @@ impl Grant {
             let mut response = sent.map_err(failed)?;
             let status = response.status();
             if status.is_redirection() {
-                return Err(GrantError::Redirected { status }.into());
+                return Err(GrantError::Redirected { status });
             }
             if !status.is_success() {
-                return Err(error_response(&mut response, &credential).await.into());
+                return Err(error_response(&mut response, &credential).await);
             }
             let body = body(&mut response).await.map_err(failed)?;
-            let body = body.map_err(|defect| GrantError::Unusable { status, defect })?;
-            Ok(DeviceAuthorization::read(&body)?)
+            body.map_err(|defect| GrantError::Unusable { status, defect })
         };
-        timeout(self.limit, asking).await.unwrap_or_else(|_| {
-            Err(LoginError::Server(GrantError::TimedOut {
-                limit: self.limit,
-                server: self.server(Some(&endpoint)),
-                connected: connected.load(Ordering::Relaxed),
-            }))
-        })
+        let limit = (self.limit, Some(&endpoint));
+        let body = self.while_presentable(secrets, limit, &connected, asking);
+        let body = body.await?;
+        Ok(DeviceAuthorization::read(&body)?)
     }
 }

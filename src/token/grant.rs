@@ -129,7 +129,7 @@ impl Grant {
         let connected = AtomicBool::new(false);
         let requesting = self.request_tokens(secrets, asked, &connected);
         let outcome = self
-            .while_presentable(secrets, self.limit, &connected, requesting)
+            .while_presentable(secrets, (self.limit, None), &connected, requesting)
             .await;
         let mut last = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
@@ -150,13 +150,14 @@ impl Grant {
     }
 
     /// Makes a request that presents these secrets, for at most `limit`, and only as long as what it presents is valid.
+    /// `endpoint` is where it goes, if that is known.
     ///
     /// # Errors
     /// What it would present must not be sent, or why the request failed.
     pub(super) async fn while_presentable<T>(
         &self,
         secrets: &RequestSecrets,
-        limit: Duration,
+        (limit, endpoint): (Duration, Option<&Url>),
         connected: &AtomicBool,
         requesting: impl Future<Output = Result<T, GrantError>>,
     ) -> Result<T, GrantError> {
@@ -166,7 +167,7 @@ impl Grant {
         finished.unwrap_or_else(|_| {
             let timed_out = GrantError::TimedOut {
                 limit,
-                server: self.server(None),
+                server: self.server(endpoint),
                 connected: connected.load(Ordering::Relaxed),
             };
             self.check_presented(secrets).and(Err(timed_out))

@@ -34,7 +34,7 @@ impl Grant {
     ) -> Result<bool, GrantError> {
         let connected = AtomicBool::new(false);
         let revoking = self.post_revocation(secrets, token, kind, &connected);
-        self.while_presentable(secrets, LIMIT, &connected, revoking)
+        self.while_presentable(secrets, (LIMIT, None), &connected, revoking)
             .await
     }
 

@@ -189,6 +189,11 @@ impl Tokens {
             let newer = self.shared.newer_from_person(generation);
             return newer.ok_or(NoNewerToken::PersonNeeded);
         }
+        if self.shared.is_superseded() {
+            let status = self.shared.status.borrow();
+            let newer = status.newer_than(generation, self.shared.clock.now());
+            return newer.ok_or(NoNewerToken::Superseded);
+        }
         let mut changes = self.shared.status.subscribe();
         let (attempt, limit) = match self.demand(generation, route)? {
             Demand::Satisfied(bearer) => return Ok(bearer),
@@ -213,6 +218,9 @@ impl Tokens {
                     return Err(NoNewerToken::Failed {
                         cause: Arc::clone(cause),
                     });
+                }
+                if self.shared.is_superseded() && !status.in_flight() {
+                    return Err(NoNewerToken::Superseded);
                 }
                 if status.finished >= attempt && status.generation() <= generation {
                     return Err(NoNewerToken::Unchanged);
@@ -277,6 +285,7 @@ impl Tokens {
         let mut changes = self.shared.status.subscribe();
         let now = self.shared.clock.now();
         let mut attempt = 0;
+        self.shared.forget_hold();
         self.shared.status.send_modify(|status| {
             status.attempt_now(now);
             attempt = status.finished + 1;

@@ -181,8 +181,16 @@ impl PendingLogin {
         }
         if adopted.is_none() {
             stored.undo(&self.login).await;
-        } else if stored.lock.is_some() {
-            self.login.session.trust_store();
+        } else {
+            if stored.lock.take().is_some() {
+                self.login.session.trust_store();
+            }
+            // A reload may have changed `token.store` since the sign-in began.
+            if let Some(login) = serving.person_login()
+                && !login.store.is_same(&self.login.store)
+            {
+                login.move_session().await;
+            }
         }
         adopted.ok_or(GrantError::Superseded)
     }

@@ -35,7 +35,7 @@ struct SessionState {
     dead: Option<Secret>,
     /// Whether the store has been looked at since this process started.
     has_looked: bool,
-    /// A person has signed out here, and the store may still hold the session.
+    /// A person has signed in or out here, and the store may still hold the session before.
     ignores_store: bool,
 }
 
@@ -92,7 +92,7 @@ impl LoginSession {
     }
 
     /// Begins another session, and calls `adopt` before any request of an earlier one can bring a token. Returns the
-    /// refresh token of the one before. Without a session, the store counts for nothing until
+    /// refresh token of the one before. Without a `copy`, the store counts for nothing until
     /// [`trust_store`](Self::trust_store): it may still hold the one before.
     pub(super) fn begin(
         &self,
@@ -102,9 +102,9 @@ impl LoginSession {
     ) -> Option<Secret> {
         let mut state = self.lock();
         state.number += 1;
-        state.copy = copy;
         state.has_looked = true;
-        state.ignores_store = session.is_none();
+        state.ignores_store = copy.is_none();
+        state.copy = copy;
         adopt();
         let before = std::mem::replace(&mut state.current, session);
         before.map(|session| session.refresh_token)

@@ -174,7 +174,7 @@ fn renewal(person: PersonLogin, shared: &Arc<SharedStatus>) -> RequestToken {
 async fn watch_store(person: PersonLogin, shared: Arc<SharedStatus>, proxy: Option<String>) {
     let mut logged = None;
     let mut has_asked = false;
-    loop {
+    while !shared.is_superseded() {
         let mut interval = person.store.look_interval();
         if person.session.is_unknown() || !person.session.can_renew() {
             let looked = if has_asked {

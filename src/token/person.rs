@@ -238,6 +238,15 @@ impl SignIn {
         *self.lock() = person;
     }
 
+    /// Whether whoever signs in to `other` signs in here too.
+    pub(super) fn is_of_person_of(&self, other: &Self) -> bool {
+        match (&self.login, &other.login) {
+            (None, None) => self.config.takes_tokens_of(&other.config),
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.session, &other.session),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+
     /// Whether a token of `other` can be sent as it is.
     pub(super) fn has_field_of(&self, other: &Self) -> bool {
         let (field, theirs) = (&self.config.field, &other.config.field);

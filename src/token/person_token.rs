@@ -92,6 +92,24 @@ impl SharedStatus {
         }
     }
 
+    /// Lets the identities that this one has replaced use the token that it has renewed, since they renew none. To be
+    /// called before anybody can sign in or out.
+    pub(super) fn share_renewed(&self) {
+        let Some(sign_in) = self.sign_in.as_ref().filter(|own| own.login.is_some()) else {
+            return;
+        };
+        let Some(token) = self.status.borrow().token.clone() else {
+            return;
+        };
+        for other in self.of_person.all() {
+            let theirs = other.sign_in.as_ref();
+            let can_send = theirs.is_some_and(|theirs| sign_in.has_field_of(theirs));
+            if other.is_superseded() && can_send {
+                other.status.send_modify(|status| status.share(&token));
+            }
+        }
+    }
+
     /// The token, if it can still be sent.
     pub(super) fn usable_token(&self) -> Option<Secret> {
         let bearer = self.status.borrow().usable(self.clock.now())?;

@@ -27,6 +27,7 @@ use super::response::AccessToken;
 use super::schedule::{self, CLOCK_STEP, MAX_SLEEP};
 use super::secret_reader::ReadSecrets;
 use super::status::{AttemptTrigger, SharedStatus};
+use super::wait::Wait;
 use super::watched_secrets::{SecretChange, WatchedSecrets};
 use crate::config;
 
@@ -81,6 +82,8 @@ pub struct RefreshTask {
     beside: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Whom `Retry-After` concerns.
     client: TokenClient,
+    /// Whether it keeps a delay that another identity was told.
+    keeps_hold: bool,
 }
 
 impl RefreshTask {
@@ -117,6 +120,7 @@ impl RefreshTask {
             failure_log: FailureLog::default(),
             beside: Mutex::new(Box::pin(std::future::ready(()))),
             client: TokenClient::default(),
+            keeps_hold: false,
         };
         (Tokens::new(shared), task)
     }
@@ -140,12 +144,30 @@ impl RefreshTask {
     /// Makes the requests of this client, which may have to keep a delay that another identity was told.
     pub(super) fn for_client(self, client: TokenClient) -> Self {
         let now = self.inputs.clock.now();
-        if let Some(hold) = self.inputs.attempts.memory.hold_of(client, now) {
+        let _ = self.shared.client.set(client);
+        let hold = self.inputs.attempts.memory.hold_of(client, now);
+        let keeps_hold = hold.is_some();
+        if let Some(hold) = hold {
             self.shared
                 .status
                 .send_modify(|status| status.take_over_hold(hold));
         }
-        Self { client, ..self }
+        Self {
+            client,
+            keeps_hold,
+            ..self
+        }
+    }
+
+    /// Ends the delay that another identity was told, once that one need not keep it either.
+    fn drop_lifted_hold(&mut self, now: Timestamp) {
+        let memory = &self.inputs.attempts.memory;
+        if self.keeps_hold && memory.hold_of(self.client, now).is_none() {
+            self.keeps_hold = false;
+            self.shared
+                .status
+                .send_modify(|status| status.hold = Wait::ended(now));
+        }
     }
 
     /// Keeps the token fresh until the future is dropped.
@@ -166,6 +188,7 @@ impl RefreshTask {
     async fn keep_fresh(&mut self) -> Infallible {
         loop {
             let now = self.look_at_clocks();
+            self.drop_lifted_hold(now);
             match self.due(now) {
                 Some(trigger) => self.attempt(trigger).await,
                 None => self.sleep(now).await,
@@ -195,7 +218,7 @@ impl RefreshTask {
     }
 
     fn due(&self, now: Timestamp) -> Option<AttemptTrigger> {
-        if self.shared.needs_person() || self.shared.is_session_unknown() {
+        if self.shared.is_at_rest() {
             return None;
         }
         let forced = self.shared.forced();
@@ -228,26 +251,29 @@ impl RefreshTask {
     /// because of the assertion.
     fn try_changed(&self, change: SecretChange) {
         let now = self.inputs.clock.now();
+        let mut is_needed = change == SecretChange::Replaced;
         self.shared.status.send_modify(|status| {
             let failure = status.failure.as_ref();
-            let is_needed = change == SecretChange::Replaced
-                || failure.is_some_and(|failure| failure.may_need_renewal());
+            is_needed |= failure.is_some_and(|failure| failure.may_need_renewal());
             if is_needed {
                 status.attempt_now(now);
             }
         });
+        if is_needed {
+            self.shared.forget_hold();
+        }
     }
 
     fn sleep_time(&self, now: Timestamp) -> Duration {
-        let needs_person = self.shared.needs_person() || self.shared.is_session_unknown();
+        let is_at_rest = self.shared.is_at_rest();
         let forced = self.shared.forced();
         let status = self.shared.status.borrow();
-        let mut time = if needs_person {
+        let mut time = if is_at_rest {
             MAX_SLEEP
         } else {
             status.planned_in(now).min(MAX_SLEEP)
         };
-        if !needs_person && forced.is_outstanding(status.finished) {
+        if !is_at_rest && forced.is_outstanding(status.finished) {
             time = time.min(status.spacing_left(now).max(status.forced_in(now)));
         }
         let usable_in = status.usable_in(now);
@@ -361,6 +387,7 @@ impl RefreshTask {
             self.shared.status.send_modify(|status| {
                 generation = status.adopt(requested_at, token, refresh_after);
             });
+            self.shared.share_renewed();
         };
         let sign_in = self.shared.sign_in.as_ref();
         match sign_in.and_then(|sign_in| sign_in.login.as_ref()) {

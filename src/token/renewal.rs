@@ -38,9 +38,12 @@ impl PersonLogin {
         }
         match outcome {
             Ok(granted) => {
-                if let Some(next) = granted.refresh {
-                    self.keep(&mut lock, number, &used, next).await;
-                }
+                let left = match granted.refresh {
+                    Some(next) => self.keep(&mut lock, number, &used, next).await,
+                    None => self.move_here(&mut lock).await,
+                };
+                drop(lock);
+                self.leave_store(left).await;
                 granted.access
             }
             Err(error) => {
@@ -90,8 +93,15 @@ impl PersonLogin {
     }
 
     /// Keeps the next refresh token: first in the store, then in memory. If the person has signed out meanwhile, here
-    /// or in another process, it is revoked.
-    async fn keep(&self, lock: &mut StoreLock, number: u64, used: &StoredSession, next: Secret) {
+    /// or in another process, it is revoked. Returns what another store still holds.
+    async fn keep(
+        &self,
+        lock: &mut StoreLock,
+        number: u64,
+        used: &StoredSession,
+        next: Secret,
+    ) -> Option<StoredCopy> {
+        let mut left = None;
         let session = StoredSession {
             refresh_token: next.clone(),
             person: used.person.clone(),
@@ -101,33 +111,7 @@ impl PersonLogin {
         let unused = if !is_current || is_signed_out {
             Some(next)
         } else {
-            let before = self.session.copy();
-            // What could not be written here before does not replace what another process has written since.
-            let is_of_another = before.is_none() && matches!(self.store.read().await, Ok(Some(_)));
-            let written = if is_of_another {
-                None
-            } else {
-                Some(self.store.write(lock, &session).await)
-            };
-            match written {
-                None => {}
-                Some(Ok(())) => {
-                    let copy = self.store.is_durable().then(|| StoredCopy {
-                        store: Arc::clone(&self.store),
-                        token: next.clone(),
-                    });
-                    self.session.set_copy(number, copy);
-                    self.leave_store(before).await;
-                }
-                Some(Err(error)) => {
-                    let error = error.chain();
-                    tracing::error!(
-                        error,
-                        "the next refresh token could not be written; it is in memory only, and a restart ends the \
-                         sign-in"
-                    );
-                }
-            }
+            left = self.write_here(lock, number, &session).await;
             self.session.rotate(number, next)
         };
         if is_signed_out {
@@ -138,13 +122,93 @@ impl PersonLogin {
             let login = self.clone();
             tokio::spawn(async move { login.revoke(&unused, RevokedToken::Refresh).await });
         }
+        left
+    }
+
+    /// Writes the session into this store, unless that holds another one. Returns what another store still holds.
+    async fn write_here(
+        &self,
+        lock: &mut StoreLock,
+        number: u64,
+        session: &StoredSession,
+    ) -> Option<StoredCopy> {
+        let before = self.session.copy();
+        let is_known_here = self.is_known_here(before.as_ref());
+        // What this process has neither read nor written here, another one has.
+        if !is_known_here && matches!(self.store.read().await, Ok(Some(_))) {
+            if before.is_some() {
+                let store = self.store.describe();
+                tracing::error!(
+                    store,
+                    "the store holds another session, which is not replaced; this one is in memory only, and a restart \
+                     ends it"
+                );
+            }
+            return None;
+        }
+        if let Err(error) = self.store.write(lock, session).await {
+            let error = error.chain();
+            tracing::error!(
+                error,
+                "the next refresh token could not be written; it is in memory only, and a restart ends the sign-in"
+            );
+            return None;
+        }
+        let copy = self.store.is_durable().then(|| StoredCopy {
+            store: Arc::clone(&self.store),
+            token: session.refresh_token.clone(),
+        });
+        self.session.set_copy(number, copy);
+        self.session.trust_store();
+        before.filter(|copy| !copy.store.is_same(&self.store))
+    }
+
+    /// Whether `token.store` named another store when the session was last written.
+    pub(super) fn has_moved(&self) -> bool {
+        let copy = self.session.copy();
+        let is_here = if self.store.is_durable() {
+            self.is_known_here(copy.as_ref())
+        } else {
+            copy.is_none()
+        };
+        !is_here && self.session.current().is_some()
+    }
+
+    /// Moves the session into this store, if it is in another one.
+    pub(super) async fn move_session(&self) {
+        let _only_one = self.session.renewing.lock().await;
+        let left = match self.store.lock().await {
+            Ok(mut lock) => self.move_here(&mut lock).await,
+            Err(error) => {
+                let error = error.chain();
+                tracing::error!(
+                    error,
+                    "the session could not be moved into the store; the next renewal tries again"
+                );
+                None
+            }
+        };
+        self.leave_store(left).await;
+    }
+
+    /// The same with the lock of this store. Returns what the other store still holds.
+    async fn move_here(&self, lock: &mut StoreLock) -> Option<StoredCopy> {
+        if !self.has_moved() {
+            return None;
+        }
+        let (number, session) = self.session.current()?;
+        self.write_here(lock, number, &session).await
+    }
+
+    /// Whether this process has read or written its copy in this store.
+    fn is_known_here(&self, copy: Option<&StoredCopy>) -> bool {
+        copy.is_some_and(|copy| copy.store.is_same(&self.store))
     }
 
     /// Whether another process has removed the session from this store, without the lock.
     async fn is_removed_from_store(&self) -> bool {
         let copy = self.session.copy();
-        let was_here = copy.is_some_and(|copy| copy.store.is_same(&self.store));
-        was_here && matches!(self.store.read().await, Ok(None))
+        self.is_known_here(copy.as_ref()) && matches!(self.store.read().await, Ok(None))
     }
 
     /// Removes the session from another store, which `token.store` named before.

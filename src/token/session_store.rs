@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::store_error::StoreError;
 use super::stored_session::{FILE_LIMIT, StoredSession, WrittenFile};
-use crate::config::LoginStore;
+use crate::config::{LoginStore, is_same_file};
 use crate::credentials::{
     KeyringEntry, KeyringError, LockFile, PrivateFileError, Secret, StagedPrivateFile,
     check_directory_of, prepare_directory_of, read_private,
@@ -120,7 +120,13 @@ impl SessionStore {
 
     /// Whether `other` is the same place.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.describe() == other.describe()
+        let is_same_place = match (&self.place, &other.place) {
+            (StorePlace::File(one), StorePlace::File(other)) => {
+                one == other || is_same_file(one, other)
+            }
+            _ => self.describe() == other.describe(),
+        };
+        self.id == other.id && is_same_place
     }
 
     /// How long to wait before another process may have signed in; `None` if no other can.

@@ -14,6 +14,7 @@ use super::person::{Sessions, SignedIn};
 use super::person_login::PersonLogin;
 use super::response::AccessToken;
 use super::schedule;
+use super::status::SharedStatus;
 use crate::config::role_doubts;
 use crate::credentials::Secret;
 
@@ -88,28 +89,16 @@ impl Tokens {
     /// # Errors
     /// [`PasteError::NotExpected`].
     pub fn sign_out(&self) -> Result<SignOut, PasteError> {
-        let sign_in = self.shared.sign_in.as_ref();
-        let sign_in = sign_in.ok_or(PasteError::NotExpected)?;
-        let Some(login) = &sign_in.login else {
-            self.shared.forget_token();
-            sign_in.replace(None);
-            self.shared.share_person();
-            return Ok(SignOut(None));
-        };
-        let access = self.shared.usable_token();
-        let copy = login.session.copy();
-        let refresh = login
-            .session
-            .begin(None, None, || self.shared.forget_token());
-        sign_in.replace(None);
-        self.shared.share_person();
-        let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
-        let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
-        Ok(SignOut(Some(EndedLogin {
-            login: Box::new(login.clone()),
-            copy,
-            token: revoked,
-        })))
+        if !self.is_sign_in() {
+            return Err(PasteError::NotExpected);
+        }
+        let mut ended = Vec::from_iter(self.shared.end_session());
+        for before in self.shared.before.all() {
+            if before.has_other_session(&ended) {
+                ended.extend(before.end_session());
+            }
+        }
+        Ok(SignOut(ended))
     }
 
     /// Takes over the person of another identity for the same API or the same client, whose configuration this one
@@ -118,12 +107,7 @@ impl Tokens {
         let (Some(own), Some(other)) = (&self.shared.sign_in, &from.shared.sign_in) else {
             return;
         };
-        let is_same_person = match (&own.login, &other.login) {
-            (None, None) => own.config.takes_tokens_of(&other.config),
-            (Some(own), Some(other)) => Arc::ptr_eq(&own.session, &other.session),
-            (None, Some(_)) | (Some(_), None) => false,
-        };
-        if !is_same_person {
+        if !own.is_of_person_of(other) {
             return;
         }
         let token = from.shared.status.borrow().token.clone();
@@ -131,9 +115,7 @@ impl Tokens {
             // The tunnels of both end with the same session, which only a person ends.
             own.set_person(Some(signed_in));
             own.continue_sessions_of(other);
-            let shared = &self.shared;
-            let others = &from.shared.of_person;
-            shared.of_person.join(shared, &from.shared, others);
+            self.shared.join_person_of(&from.shared);
             if own.has_field_of(other) {
                 self.shared
                     .status
@@ -160,6 +142,23 @@ impl Tokens {
             }
         }
         replaced.end_unless_continued(own);
+        if replaced.login.is_some() {
+            before.shared.supersede();
+        }
+        let Some(own) = own else {
+            return;
+        };
+        let shared = &self.shared;
+        shared
+            .before
+            .join(shared, &before.shared, &before.shared.before);
+        if own.is_of_person_of(replaced) {
+            // Also if nobody is signed in now: the next sign-out concerns both.
+            shared.join_person_of(&before.shared);
+        }
+        if let Some(login) = own.login.clone().filter(PersonLogin::has_moved) {
+            tokio::spawn(async move { login.move_session().await });
+        }
     }
 
     /// The session of the person who is signed in now. `None` if no person is needed.
@@ -174,7 +173,7 @@ impl Tokens {
 
 /// A sign-out that has taken place here, and of which the store and the authorization server have yet to be told.
 #[must_use]
-pub struct SignOut(Option<EndedLogin>);
+pub struct SignOut(Vec<EndedLogin>);
 
 /// A session that has ended here.
 struct EndedLogin {
@@ -195,7 +194,58 @@ impl SignOut {
     }
 
     async fn finish(self) -> Option<String> {
-        let EndedLogin { login, copy, token } = self.0?;
+        let mut problem = None;
+        for ended in self.0 {
+            problem = problem.or(ended.finish().await);
+        }
+        problem
+    }
+}
+
+impl SharedStatus {
+    /// Forgets the token, and ends the session with it.
+    fn end_session(&self) -> Option<EndedLogin> {
+        let sign_in = self.sign_in.as_ref()?;
+        let Some(login) = &sign_in.login else {
+            self.forget_token();
+            sign_in.replace(None);
+            self.share_person();
+            return None;
+        };
+        let access = self.usable_token();
+        let copy = login.session.copy();
+        let refresh = login.session.begin(None, None, || self.forget_token());
+        sign_in.replace(None);
+        self.share_person();
+        let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
+        let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
+        Some(EndedLogin {
+            login: Box::new(login.clone()),
+            copy,
+            token: revoked,
+        })
+    }
+
+    /// Whether a person is still signed in here, in none of the sessions that have ended.
+    fn has_other_session(&self, ended: &[EndedLogin]) -> bool {
+        let login = self.sign_in.as_ref().and_then(|one| one.login.as_ref());
+        let is_ended = login.is_some_and(|login| {
+            let mut ended = ended.iter();
+            ended.any(|ended| Arc::ptr_eq(&ended.login.session, &login.session))
+        });
+        let is_renewed = login.is_some_and(|login| login.session.current().is_some());
+        !is_ended && (is_renewed || self.usable_token().is_some())
+    }
+
+    /// What ends the token of one of the two ends it for the other.
+    fn join_person_of(self: &Arc<Self>, other: &Arc<Self>) {
+        self.of_person.join(self, other, &other.of_person);
+    }
+}
+
+impl EndedLogin {
+    async fn finish(self) -> Option<String> {
+        let Self { login, copy, token } = self;
         login.leave_store(copy).await;
         let (stored, failure) = login.remove_from_store().await;
         let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);

@@ -64,6 +64,9 @@ struct Found {
     said: Option<String>,
 }
 
+/// When a token ends by what its source says, and by its own `exp`.
+type StatedEnds = (Option<SystemTime>, Option<SystemTime>);
+
 impl SourceLook {
     /// Tokens that were not found before are used only if they belong to the identity with this `ownership`.
     pub(super) fn new(source: TokenSource, client: Client, ownership: Ownership) -> Self {
@@ -113,8 +116,8 @@ impl SourceLook {
                 said: None,
             },
         };
-        let (token, absolute_end) = self.token(found, since.wall)?;
-        self.admit(token, absolute_end, since).await
+        let (token, ends) = self.token(found, since.wall)?;
+        self.admit(token, ends, since).await
     }
 
     /// Returns a token that may be used, with its lifetime: a new one only if the source still belongs to this
@@ -123,7 +126,7 @@ impl SourceLook {
     async fn admit(
         &self,
         mut token: AccessToken,
-        absolute_end: Option<SystemTime>,
+        (absolute_end, exp): StatedEnds,
         since: Timestamp,
     ) -> Result<AccessToken, GrantError> {
         let known = self.known().clone();
@@ -137,22 +140,31 @@ impl SourceLook {
                 return Err(GrantError::SourceOfAnother);
             }
         }
-        if let Some(at) = absolute_end
-            && let Some(ends) = self.memory.end_of(text, at)
-        {
+        let found = Secret::new(token.as_str());
+        let lifetime = token.lifetime;
+        let exp_left = exp.map(|exp| exp.duration_since(since.wall).unwrap_or_default());
+        // A lifetime that is stated anew each time says nothing new about the token itself.
+        for (at, left) in [(absolute_end, Some(lifetime)), (exp, exp_left)] {
+            let (Some(at), Some(left)) = (at, left) else {
+                continue;
+            };
+            let known = self.memory.end_of(found.expose(), at);
+            // The monotonic clock never reaches some ends.
+            let ends = since.monotonic.checked_add(left);
+            let Some(ends) = ends.into_iter().chain(known).min() else {
+                continue;
+            };
+            self.memory.note_end(found.expose(), at, ends);
+            if known.is_none() {
+                continue;
+            }
             let left = ends.saturating_duration_since(since.monotonic);
             token.lifetime = token.lifetime.min(left);
             if left.is_zero() {
                 return Err(self.unusable(OutputDefect::Expired { at }, None));
             }
         }
-        let text = token.as_str();
-        // The monotonic clock never reaches some ends.
-        if let (Some(at), Some(ends)) = (absolute_end, since.monotonic.checked_add(token.lifetime))
-        {
-            self.memory.note_end(text.as_bytes(), at, ends);
-        }
-        *self.known() = Some(Secret::new(text));
+        *self.known() = Some(found);
         Ok(token)
     }
 
@@ -160,12 +172,12 @@ impl SourceLook {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The token, and when it ends if its source says that by a date.
+    /// The token, and when it ends as far as that is said by a date.
     fn token(
         &self,
         found: Found,
         since: SystemTime,
-    ) -> Result<(AccessToken, Option<SystemTime>), GrantError> {
+    ) -> Result<(AccessToken, StatedEnds), GrantError> {
         let read = token_output(&found.output).and_then(|output: TokenOutput| {
             let default_lifetime = self.source.default_lifetime;
             let lifetime = output.lifetime(found.written, since, default_lifetime)?;
@@ -177,7 +189,10 @@ impl SourceLook {
                 lifetime,
                 is_untyped: false,
             };
-            Ok((token, output.absolute_end(found.written)))
+            Ok((
+                token,
+                (output.absolute_end(found.written), output.expires_at),
+            ))
         });
         read.map_err(|defect| self.unusable(defect, found.said))
     }

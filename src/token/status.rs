@@ -2,8 +2,8 @@
 //!
 //! Pure, except for [`SharedStatus`], which the handle and the task share. Nothing here waits.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -14,7 +14,7 @@ use super::bearer::{Bearer, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::forced::ForcedRefreshes;
 use super::grant_error::GrantError;
-use super::identity_memory::Hold;
+use super::identity_memory::{Hold, TokenClient};
 use super::person::SignIn;
 use super::person_identities::PersonIdentities;
 use super::response::AccessToken;
@@ -36,6 +36,8 @@ pub(super) struct SharedStatus {
     /// The newest token with which the upstream has accepted a request.
     pub(super) accepted: AtomicU64,
     pub(super) attempts: AttemptCounter,
+    /// Who `Retry-After` concerns.
+    pub(super) client: OnceLock<TokenClient>,
     pub(super) clock: Clock,
     /// `token.wait`.
     pub(super) wait: Duration,
@@ -43,6 +45,10 @@ pub(super) struct SharedStatus {
     pub(super) sign_in: Option<SignIn>,
     /// Who else uses the token of that person.
     pub(super) of_person: PersonIdentities<Self>,
+    /// The identities that have served before this one, and of which a sign-out must know too.
+    pub(super) before: PersonIdentities<Self>,
+    /// Whether another identity serves in the place of this one, whose person signs in at an authorization server.
+    is_superseded: AtomicBool,
 }
 
 impl SharedStatus {
@@ -54,10 +60,13 @@ impl SharedStatus {
             clock_steps: watch::Sender::new(0),
             accepted: AtomicU64::new(0),
             attempts,
+            client: OnceLock::new(),
             clock,
             wait,
             sign_in: None,
             of_person: PersonIdentities::default(),
+            before: PersonIdentities::default(),
+            is_superseded: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +84,23 @@ impl SharedStatus {
         sign_in.is_some_and(|sign_in| !sign_in.can_renew())
     }
 
+    /// Another identity serves from now on. Only that one renews the tokens of a person: two would move the refresh
+    /// token to and fro, and a sign-out would not end what this one does.
+    pub(super) fn supersede(&self) {
+        self.is_superseded.store(true, Ordering::Relaxed);
+        self.status.send_modify(|_| ());
+    }
+
+    /// Whether another identity renews the tokens.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.is_superseded.load(Ordering::Relaxed)
+    }
+
+    /// Whether no token is to be requested for now.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.needs_person() || self.is_session_unknown() || self.is_superseded()
+    }
+
     /// Whether it is still unknown who is signed in.
     pub(super) fn is_session_unknown(&self) -> bool {
         let login = self
@@ -82,6 +108,13 @@ impl SharedStatus {
             .as_ref()
             .and_then(|sign_in| sign_in.login.as_ref());
         login.is_some_and(|login| login.session.is_unknown())
+    }
+
+    /// The delay that the server has demanded of this client counts no longer, whichever identity makes the request.
+    pub(super) fn forget_hold(&self) {
+        if let Some(client) = self.client.get() {
+            self.attempts.memory.forget_hold(*client);
+        }
     }
 
     pub(super) fn forced(&self) -> MutexGuard<'_, ForcedRefreshes> {

@@ -18,7 +18,7 @@ pub(super) struct TokenOutput {
     pub(super) token: String,
     stated: StatedEnd,
     /// The `exp` of a JWT.
-    expires_at: Option<SystemTime>,
+    pub(super) expires_at: Option<SystemTime>,
 }
 
 /// What the output says about the end of its token.

@@ -53,6 +53,9 @@ pub enum NoNewerToken {
     /// Only a person can provide another token.
     #[error("only a person can sign in again")]
     PersonNeeded,
+    /// A reload has replaced the identity of the request, which renews the person's token no more.
+    #[error("the configuration has been replaced since the request began")]
+    Superseded,
     /// The attempt took longer than a request may wait.
     #[error("no newer access token within {} ms", limit.as_millis())]
     Late {

@@ -74,7 +74,7 @@ impl WatchedSecrets {
             }
             Err(error) => {
                 if self.current.is_some() {
-                    self.report_unreadable(&error);
+                    self.report_unreadable(error);
                 }
                 None
             }
@@ -98,10 +98,7 @@ impl WatchedSecrets {
                 Ok(None)
             }
             // What was read last may still be valid.
-            Err(error) if self.current.is_some() => {
-                self.report_unreadable(&error);
-                Ok(Some(error))
-            }
+            Err(error) if self.current.is_some() => Ok(Some(self.report_unreadable(error))),
             Err(error) => {
                 self.is_awaited = true;
                 Err(error)
@@ -116,7 +113,11 @@ impl WatchedSecrets {
                 self.current = Some(secrets);
                 true
             }
-            Ok(_) | Err(_) => false,
+            Ok(_) => false,
+            Err(error) => {
+                self.report_unreadable(error);
+                false
+            }
         }
     }
 
@@ -169,8 +170,12 @@ impl WatchedSecrets {
         self.current().is_some_and(|known| known.equal(secrets))
     }
 
-    /// Logs once that the last secret stays in use.
-    fn report_unreadable(&mut self, error: &GrantError) {
+    /// Logs once that the last secret stays in use. Returns the failure without what repeats that secret.
+    fn report_unreadable(&mut self, error: GrantError) -> GrantError {
+        let error = match &self.current {
+            Some(current) => error.without_secrets(current),
+            None => error,
+        };
         if !self.has_failed {
             self.has_failed = true;
             tracing::warn!(
@@ -180,6 +185,7 @@ impl WatchedSecrets {
                 "cannot read the token secret; the last one stays in use"
             );
         }
+        error
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keeps a token that was granted before out of what a failure quotes. It may be too short to look like a token.
 
 use super::grant_error::GrantError;
+use super::request_secrets::RequestSecrets;
 use super::response_error::ErrorResponse;
 use crate::credentials::{Secret, SecretEcho, SecretError};
 
@@ -26,6 +27,11 @@ impl GrantError {
         self
     }
 
+    /// The same without what repeats one of these secrets.
+    pub(super) fn without_secrets(self, secrets: &RequestSecrets) -> Self {
+        secrets.all().fold(self, Self::without_token)
+    }
+
     /// What a server or a program has written.
     fn quoted_texts(&mut self) -> Vec<&mut Option<String>> {
         match self {
@@ -41,6 +47,13 @@ impl GrantError {
             | Self::SourceUnreadable(
                 SecretError::CommandFailed { said, .. } | SecretError::CommandTimeout { said, .. },
             ) => vec![said],
+            Self::SecretUnreadable(unreadable) => match unreadable.cause.downcast_mut() {
+                Some(
+                    SecretError::CommandFailed { said, .. }
+                    | SecretError::CommandTimeout { said, .. },
+                ) => vec![said],
+                Some(_) | None => Vec::new(),
+            },
             _ => Vec::new(),
         }
     }

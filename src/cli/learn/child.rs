@@ -40,7 +40,7 @@ pub(super) async fn run(
     let program = command.first().map(OsString::as_os_str).unwrap_or_default();
     let mut command_to_run = Command::new(program);
     command_to_run.args(command.iter().skip(1));
-    withhold_private_variables(&mut command_to_run);
+    withhold_private_variables(command_to_run.as_std_mut());
     for name in withheld {
         command_to_run.env_remove(name);
     }

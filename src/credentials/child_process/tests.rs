@@ -14,7 +14,7 @@ fn variables_of_the_configuration_and_of_the_service_manager_are_private() {
 fn a_variable_that_is_named_as_the_source_of_a_secret_is_withheld_from_every_program() {
     let name = "CARGO_PKG_DESCRIPTION"; // cargo sets it
     let is_removed = |command: &Command| {
-        let changed = command.as_std().get_envs();
+        let changed = command.get_envs();
         changed
             .filter(|(_, value)| value.is_none())
             .any(|(removed, _)| removed == name)

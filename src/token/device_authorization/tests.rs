@@ -139,22 +139,28 @@ fn the_interval_grows_when_the_server_or_the_network_asks_for_it_and_only_then()
         (400, "invalid_grant", None, Final, 5),
         (400, "invalid_client", None, Final, 5),
     ] {
-        let mut interval = Duration::from_secs(5);
+        let mut interval = PollInterval::new(Duration::from_secs(5));
         let error = response(status, code, retry_after_s.map(Duration::from_secs));
         let found = after_failure(&error, &mut interval, Duration::from_mins(10));
         assert_eq!(found, expected, "{status} {code}");
-        assert_eq!(interval.as_secs(), interval_s, "{status} {code}");
+        assert_eq!(interval.next().as_secs(), interval_s, "{status} {code}");
     }
-    let mut interval = Duration::from_secs(5);
+    let mut interval = PollInterval::new(Duration::from_secs(5));
     let slow_down = response(400, "slow_down", None);
     for _ in 0..3 {
         after_failure(&slow_down, &mut interval, Duration::from_mins(10));
     }
     assert_eq!(
-        interval.as_secs(),
+        interval.next().as_secs(),
         20,
         "it lasts for all requests that follow"
     );
+    let busy = response(503, "busy", None);
+    let pending = response(400, "authorization_pending", None);
+    for (error, expected) in [(&busy, 40), (&busy, 80), (&pending, 20), (&busy, 40)] {
+        after_failure(error, &mut interval, Duration::from_mins(10));
+        assert_eq!(interval.next().as_secs(), expected, "an outage passes");
+    }
     let metadata = GrantError::SecretEmpty;
     let found = after_failure(&metadata, &mut interval, Duration::from_mins(10));
     assert_eq!(found, Final);

@@ -23,5 +23,9 @@ fn whoever_has_signed_out_is_not_signed_in_again_from_a_store_that_could_not_be_
     known.begin(None, None, || ());
     known.begin(Some(session("two")), None, || ());
     known.expire(known.number());
+    assert_eq!(look(), SessionSource::Memory, "it could not be replaced");
+    known.begin(Some(session("three")), None, || ());
+    known.trust_store();
+    known.expire(known.number());
     assert_eq!(look(), SessionSource::Store);
 }

@@ -78,3 +78,31 @@ async fn a_person_and_a_changed_secret_do_not_wait() {
     sleep(s(5)).await;
     assert_eq!(scene.attempts(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_that_a_person_or_a_changed_secret_has_ended_does_not_come_back_with_a_reload() {
+    for is_person in [true, false] {
+        let scene = Scene::new(|number, _| match number {
+            1 => (ms(0), throttled(s(240))),
+            2 => (ms(0), unavailable(None)),
+            _ => (s(600), grant(s(100))),
+        });
+        sleep(s(2)).await;
+        let waiting = scene.reloaded(|_, _| (ms(0), grant(s(100))));
+        settle().await;
+        assert_eq!(waiting.attempts(), 0);
+        if is_person {
+            assert!(scene.tokens.refresh().await.is_err());
+        } else {
+            scene.set_secret(Ok("second"));
+            sleep(s(5)).await;
+        }
+        assert!(scene.attempts() >= 2);
+        let next = scene.reloaded(|_, _| (ms(0), grant(s(100))));
+        settle().await;
+        assert_eq!(next.attempts(), 1, "{is_person}");
+        // The one that has waited since before looks now and then.
+        sleep(s(31)).await;
+        assert_eq!(waiting.attempts(), 1, "{is_person}");
+    }
+}

@@ -1,12 +1,16 @@
 //! What the log tells about an outage of the token endpoint.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::time::{Instant, sleep};
 use tracing::subscriber::DefaultGuard;
 
-use super::scene::{Scene, grant, invalid_client, ms, s, unavailable};
+use super::scene::{Scene, client_secret, grant, invalid_client, ms, s, unavailable};
 use super::secrets::RecordedLog;
+use crate::credentials::SecretSource;
+use crate::token::watched_secrets::WatchedSecrets;
+use crate::token::{ReadSecrets, UnreadableSecret};
 
 /// Records what is logged until the guard is dropped.
 pub(super) fn record() -> (RecordedLog, (tracing::Dispatch, DefaultGuard)) {
@@ -103,4 +107,36 @@ async fn a_secret_that_has_never_been_read_is_no_last_secret() {
     let text = log.text();
     assert!(!text.contains("cannot read the token secret"), "{text}");
     assert!(text.contains("token request failed"), "{text}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_fails_shows_nothing_of_the_secret_that_it_printed_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark").display().to_string();
+    let script = format!(
+        "if [ -e '{mark}' ]; then echo cannot renew horsebattery >&2; exit 1; fi; touch '{mark}'; echo horsebattery"
+    );
+    let words = vec!["sh".to_owned(), "-c".to_owned(), script];
+    let source = Arc::new(SecretSource::Command(words));
+    let read: ReadSecrets = Arc::new(move |_| {
+        let source = Arc::clone(&source);
+        Box::pin(async move {
+            let read = source.read().await.map_err(|error| UnreadableSecret {
+                what: "token.subject_token",
+                is_renewed: true,
+                cause: error.into(),
+            });
+            read.map(client_secret)
+        })
+    });
+    let mut secrets = WatchedSecrets::new(read, Some(Instant::now()));
+    assert!(secrets.prepare().await.unwrap().is_none());
+    let (log, _logging) = record();
+    assert!(!secrets.reread().await);
+    let text = log.text();
+    assert!(
+        text.contains("withheld") && !text.contains("horse"),
+        "{text}"
+    );
 }

@@ -18,3 +18,4 @@ mod revocation;
 mod scene;
 mod secrets;
 mod source_looks;
+mod superseded;

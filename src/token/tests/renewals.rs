@@ -21,7 +21,11 @@ fn session(token: &str) -> StoredSession {
 }
 
 fn store_in(directory: &Path) -> SessionStore {
-    SessionStore::new(&LoginStore::File(directory.join("login.json")), "bound to")
+    store_at(&directory.join("login.json"))
+}
+
+fn store_at(file: &Path) -> SessionStore {
+    SessionStore::new(&LoginStore::File(file.to_owned()), "bound to")
 }
 
 /// A process that is signed in with the refresh token `ada-1`, and whose server issues `ada-2`.
@@ -55,6 +59,20 @@ async fn signed_in(
         store: Arc::new(store_in(directory)),
     };
     (person, endpoint)
+}
+
+/// Puts `token` into the store of another process.
+async fn write(store: &SessionStore, token: &str) {
+    let mut lock = store.lock().await.unwrap();
+    store.write(&mut lock, &session(token)).await.unwrap();
+}
+
+/// The process after a reload that has changed `token.store` to this one.
+fn with_store(person: &PersonLogin, store: SessionStore) -> PersonLogin {
+    PersonLogin {
+        store: Arc::new(store),
+        ..person.clone()
+    }
 }
 
 async fn renew(person: &PersonLogin) {
@@ -114,4 +132,58 @@ async fn what_another_process_has_removed_during_a_renewal_is_not_written_again(
     while !is_revoked(&endpoint) {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_store_that_holds_another_session_keeps_it_when_a_reload_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (person, _endpoint) = signed_in(directory.path(), |_| ()).await;
+    write(&person.store, "ada-1").await;
+    assert!(person.look().await.unwrap());
+    let of_otto = directory.path().join("otto.json");
+    write(&store_at(&of_otto), "otto-1").await;
+    let person = with_store(&person, store_at(&of_otto));
+    person.move_session().await;
+    renew(&person).await;
+    let found = store_at(&of_otto).read().await.unwrap().unwrap();
+    assert_eq!(found.refresh_token.expose(), b"otto-1");
+    assert_eq!(in_memory(&person).unwrap(), "ada-2");
+}
+
+#[tokio::test]
+async fn a_changed_store_takes_effect_even_if_the_refresh_token_is_never_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let (person, _endpoint) = signed_in(directory.path(), |_| ()).await;
+    write(&person.store, "ada-1").await;
+    assert!(person.look().await.unwrap());
+    let file = directory.path().join("next.json");
+    let person = with_store(&person, store_at(&file));
+    assert!(person.has_moved());
+    person.move_session().await;
+    let found = store_at(&file).read().await.unwrap().unwrap();
+    assert_eq!(found.refresh_token.expose(), b"ada-1");
+    assert!(in_store(directory.path()).await.is_none());
+    let memory = SessionStore::new(&LoginStore::Memory, "bound to");
+    let person = with_store(&person, memory);
+    person.move_session().await;
+    assert!(store_at(&file).read().await.unwrap().is_none());
+    assert!(!person.has_moved());
+    assert_eq!(in_memory(&person).unwrap(), "ada-1");
+    let person = with_store(&person, store_in(directory.path()));
+    person.move_session().await;
+    assert_eq!(in_store(directory.path()).await.unwrap(), "ada-1");
+}
+
+#[tokio::test]
+async fn another_spelling_of_the_file_is_the_same_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (person, _endpoint) = signed_in(directory.path(), |_| ()).await;
+    write(&person.store, "ada-1").await;
+    assert!(person.look().await.unwrap());
+    let spelled = directory.path().join("x/../login.json");
+    std::fs::create_dir(directory.path().join("x")).unwrap();
+    let person = with_store(&person, store_at(&spelled));
+    assert!(!person.has_moved());
+    renew(&person).await;
+    assert_eq!(in_store(directory.path()).await.unwrap(), "ada-2");
 }

@@ -1,4 +1,4 @@
-//! What a revocation presents is checked as for a token request.
+//! What a revocation and a request for a code present is checked as for a token request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,7 @@ use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::client_secret;
 use crate::config::{ClientAuth, GrantType, LoginConfig, LoginStore, SecretForm};
 use crate::credentials::Secret;
+use crate::token::LoginError;
 use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
 use crate::token::grant_revocation::RevokedToken;
@@ -23,11 +24,19 @@ fn assertion(claims: &Value) -> Secret {
 /// and what the endpoint received.
 async fn revoke(act: Act, assertion: Secret) -> (Result<bool, GrantError>, Vec<String>) {
     let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
+    let grant = grant_at(&endpoint);
+    let (secrets, token) = (client_secret(assertion), Secret::new("refresh"));
+    let revoked = grant.revoke(&secrets, &token, RevokedToken::Refresh).await;
+    let received = endpoint.requests.lock().unwrap().clone();
+    (revoked, received)
+}
+
+fn grant_at(endpoint: &ScriptedEndpoint) -> Grant {
     let mut config = config(endpoint.url.clone(), ClientAuth::ClientAssertion);
     config.sources[0].form = SecretForm::Jwt;
     config.grant = GrantType::AuthorizationCode(Box::new(LoginConfig {
         is_device_only: false,
-        device_url: None,
+        device_url: Some(endpoint.url.clone()),
         store: LoginStore::Memory,
         redirect_url: "http://127.0.0.1:6753/callback".parse().unwrap(),
         authorization_url: None,
@@ -35,11 +44,7 @@ async fn revoke(act: Act, assertion: Secret) -> (Result<bool, GrantError>, Vec<S
         issuer: None,
         api: None,
     }));
-    let grant = Grant::new(config, client());
-    let (secrets, token) = (client_secret(assertion), Secret::new("refresh"));
-    let revoked = grant.revoke(&secrets, &token, RevokedToken::Refresh).await;
-    let received = endpoint.requests.lock().unwrap().clone();
-    (revoked, received)
+    Grant::new(config, client())
 }
 
 fn seconds_from_now(seconds: u64) -> u64 {
@@ -65,6 +70,29 @@ async fn a_revocation_presents_neither_an_expired_assertion_nor_the_token_of_the
         assert!(matches!(revoked, Err(GrantError::PresentedToken { .. })));
         assert!(received.is_empty(), "{received:?}");
     }
+}
+
+#[tokio::test]
+async fn a_request_for_a_code_presents_no_expired_assertion() {
+    let code = r#"{"device_code":"d","user_code":"ABCD","verification_uri":"https://a.example/","expires_in":60}"#;
+    let endpoint = ScriptedEndpoint::new(move |_| answer("200 OK", "application/json", code)).await;
+    let grant = grant_at(&endpoint);
+    let ask = async |claims: &Value| {
+        let secrets = client_secret(assertion(claims));
+        let asked = grant.authorize_device(&secrets).await;
+        asked.map(drop)
+    };
+    let expired = json!({ "sub": "me", "exp": seconds_from_now(0) - 1 });
+    let asked = ask(&expired).await;
+    let is_refused = matches!(
+        asked,
+        Err(LoginError::Server(GrantError::PresentedToken { .. }))
+    );
+    assert!(is_refused, "{asked:?}");
+    assert!(endpoint.requests.lock().unwrap().is_empty());
+    let valid = json!({ "sub": "me", "exp": seconds_from_now(60) });
+    ask(&valid).await.unwrap();
+    assert_eq!(endpoint.requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

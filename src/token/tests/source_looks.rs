@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::time::{advance, sleep};
 
 use super::scene::{Outcome, Scene, grant, move_wall, ms, paused_clock, s, settle, unavailable};
@@ -92,6 +94,29 @@ async fn a_clock_that_is_set_back_before_a_reload_does_not_prolong_a_token_eithe
     );
     reloaded.clock = look.clock;
     assert_lifetimes(&reloaded.remembering(memory), &[16, 6], s(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_prolong_a_jwt_whose_file_is_written_again_and_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    let part = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let claims = format!(r#"{{"exp":{}}}"#, START + 26);
+    let jwt = format!("{}.{}.s", part("{}".to_owned()), part(claims));
+    let look = look_at(&file);
+    // Whoever writes it goes by the machine's clock, and not always at a full second.
+    let write = |written: SystemTime, left: u64| {
+        let text = format!(r#"{{"access_token":"{jwt}","expires_in":{left}}}"#);
+        write_dated(&file, &text, written);
+    };
+    write(UNIX_EPOCH + s(START), 26);
+    assert_eq!(look.obtain().await.unwrap().lifetime, s(26));
+    move_wall(-3600);
+    advance(s(20)).await;
+    write(UNIX_EPOCH + s(START - 3580) - ms(500), 3606);
+    assert_lifetimes(&look, &[6], s(6)).await;
+    write(UNIX_EPOCH + s(START - 3574) - ms(250), 3600);
+    assert!(look.obtain().await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,68 @@
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::config::{Overrides, ProxyRule, Surroundings, load_text};
+use crate::metrics::StoppedTasks;
+use crate::token::{
+    AttemptCounter, LoginSessions, LoginTaskContext, Ownership, SecretReader, SignInPage, Tokens,
+    client, login_task,
+};
+
+/// The tokens of a person who signs in with a code from this address.
+fn tokens(address: std::net::SocketAddr) -> Tokens {
+    let text = format!(
+        "upstream.url = \"https://api.example.com\"\n[token]\ngrant = \"device_code\"\nclient_id = \"app\"\n\
+         auth = \"none\"\nstore = \"memory\"\nurl = \"http://{address}/token\"\n\
+         device_url = \"http://{address}/device\"\n"
+    );
+    let loaded = load_text(&text, &Overrides::default(), &Surroundings::default());
+    let token = loaded.unwrap().config.token;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let context = LoginTaskContext {
+        page: SignInPage::default(),
+        ownership: Ownership::default(),
+        sessions: LoginSessions::default(),
+        proxy: None,
+        attempts: AttemptCounter::default(),
+    };
+    let read = SecretReader::new(Vec::new(), Ownership::default()).into_function();
+    let client = client(tls, &ProxyRule::Direct);
+    login_task(&token, client, read, context).unwrap().0
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_beginning_ends_when_the_person_signs_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tokens = tokens(listener.local_addr().unwrap());
+    let logins = Logins::new(None, StoppedTasks::default());
+    let (asked, is_asked) = oneshot::channel();
+    let (respond, may_respond) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap();
+        asked.send(()).unwrap();
+        may_respond.await.unwrap();
+        let body = r#"{"device_code":"d","user_code":"ABCD","verification_uri":"https://a.example/","expires_in":60}"#;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:";
+        let response = format!("{head} {}\r\n\r\n{body}", body.len());
+        stream.write_all(response.as_bytes()).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let serving: ServingTokens = Arc::new(move || tokens.clone());
+    let beginning = logins.begin_device(serving);
+    let signing_out = async {
+        is_asked.await.unwrap();
+        logins.cancel().await;
+        respond.send(()).unwrap();
+    };
+    let (begun, ()) = tokio::join!(beginning, signing_out);
+    assert!(matches!(begun, Err(LoginNotStarted::Cancelled)));
+    assert!(logins.lock().is_none());
+}
