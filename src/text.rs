@@ -161,17 +161,36 @@ pub fn excerpt(text: &str, longest: usize) -> String {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
-    // `https://user:password@host`, or the part of it after the scheme.
-    if text
-        .split_once('@')
-        .is_some_and(|(before, _)| before.contains(':'))
-    {
+    // `https://user:password@host`, or the part of it after the scheme. An encoded or full-width `@` is meant as one.
+    let has_user = ["@", "%40", "\u{ff20}"].iter().any(|at| {
+        text.split_once(at)
+            .is_some_and(|(before, _)| before.contains(':'))
+    });
+    if has_user {
         return "the text with a user name or password".to_owned();
+    }
+    if has_odd_port(text) {
+        return "the text, whose port is not a number,".to_owned();
     }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }
+}
+
+/// Whether a URL has something else than a port where one would be: a password, if the `@` and the host are missing.
+fn has_odd_port(url: &str) -> bool {
+    const MOST_DIGITS: usize = 5;
+    let Some((_, rest)) = url.split_once("//") else {
+        return false;
+    };
+    let authority = rest.split(['/', '\\', '?', '#']).next();
+    let authority = authority.unwrap_or_default();
+    let after_address = authority.rsplit_once(']').map(|(_, after)| after);
+    let port = after_address.unwrap_or(authority).split_once(':');
+    port.is_some_and(|(_, port)| {
+        port.len() > MOST_DIGITS || !port.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// How many bytes of a request's value [`quotable`] repeats.

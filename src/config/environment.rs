@@ -5,11 +5,11 @@ use std::ffi::OsString;
 
 use super::content::{Content, ValueSource};
 use super::keys::{
-    self, CALLER_KEYS, KEYS, KeyInfo, PREFIX, ValueKind, caller_in_variable, caller_path,
-    nearest_variable, variable, variables as known_variables,
+    self, CALLER_KEYS, KEYS, KeyInfo, PREFIX, ValueKind, caller_in, caller_in_variable,
+    caller_path, nearest_variable, variable, variables as known_variables,
 };
 use super::layers::Layers;
-use super::problems::ConfigProblems;
+use super::problems::{ConfigProblems, InvalidValue};
 use super::secret_source;
 use super::text_value;
 use crate::credentials::{Secret, SecretSource};
@@ -118,7 +118,7 @@ fn read_secret(layers: &mut Layers, path: &str, variables: &Variables) {
     } else if *name == names[2] {
         secret_source::command_from_text(text)
     } else {
-        Ok(SecretSource::Value(Secret::new(text.as_bytes())))
+        the_secret_itself(layers, path, &bare, text)
     };
     let source = ValueSource::Variable(name.clone());
     let content = read.map_or_else(
@@ -129,6 +129,36 @@ fn read_secret(layers: &mut Layers, path: &str, variables: &Variables) {
         Content::Secret,
     );
     layers.set(path, content, source);
+}
+
+/// The variable without a suffix is the secret itself. A source in it, as the file has them, would be a secret that
+/// anyone can guess who has read the documentation.
+fn the_secret_itself(
+    layers: &mut Layers,
+    path: &str,
+    bare: &str,
+    text: &str,
+) -> Result<SecretSource, InvalidValue> {
+    if secret_source::looks_like_source(text) {
+        let remedy = format!(
+            "set {bare}__FILE to the name of a file, {bare}__COMMAND to the words of a command, or {bare} to the secret"
+        );
+        return Err((
+            "is a source, but this variable must be the secret itself",
+            remedy,
+        )
+            .into());
+    }
+    if secret_source::looks_like_path(text) {
+        if caller_in(path).is_some() {
+            let problem = "is the name of a file, but this variable must be the key itself";
+            return Err((problem, format!("set {bare}__FILE to it instead")).into());
+        }
+        layers.warnings.push(format!(
+            "{bare} is the secret itself, but looks like the name of a file; if it is one, set {bare}__FILE instead"
+        ));
+    }
+    Ok(SecretSource::Value(Secret::new(text.as_bytes())))
 }
 
 /// Reports misspelt variables: as problems where ignoring one may admit more than was meant, else as warnings.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::problems::InvalidValue;
-use super::same_file::is_same_file;
+use super::same_file::{is_same_file, resolve_links};
 use crate::text::quoted;
 
 /// The `Host` of a request that asks which program uses a port. A cupbearer rejects it like any other foreign name, but
@@ -43,12 +43,22 @@ impl Listen {
     /// Whether one machine cannot listen on both at the same time.
     #[must_use]
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
-        if let (Self::Unix { path, .. }, Self::Unix { path: other, .. }) = (self, other) {
-            return is_same_file(path, other);
+        if let (Self::Unix { path, .. }, Self::Unix { path: taken, .. }) = (self, other) {
+            return is_same_file(path, taken) || self.is_nested_with(other);
         }
         self.sockets()
             .iter()
             .any(|one| other.sockets().iter().any(|two| overlap(*one, *two)))
+    }
+
+    /// Whether these are sockets of which one is where the other one needs a folder.
+    #[must_use]
+    pub(crate) fn is_nested_with(&self, other: &Self) -> bool {
+        let (Self::Unix { path, .. }, Self::Unix { path: other, .. }) = (self, other) else {
+            return false;
+        };
+        let (one, other) = (resolve_links(path), resolve_links(other));
+        one != other && (one.starts_with(&other) || other.starts_with(&one))
     }
 
     /// The TCP addresses that are bound, of which a machine may lack some.

@@ -42,6 +42,7 @@ mod login_pages;
 mod login_store;
 mod named_sources;
 mod network;
+mod own_addresses;
 pub(crate) mod paste;
 mod path_pattern;
 mod path_spelling;

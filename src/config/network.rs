@@ -31,12 +31,13 @@ pub struct ProxyUrl {
 }
 
 impl ProxyUrl {
-    /// `http://HOST:PORT`, optionally with `USER:PASSWORD@`. Text with an `@` is never quoted.
+    /// `http://HOST:PORT`, optionally with `USER:PASSWORD@`. Nothing but a word is ever quoted: in an invalid address,
+    /// any part may be a password, such as one whose `@` is percent-encoded or missing.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let shown = if text.contains('@') {
-            "the address".to_owned()
-        } else {
+        let shown = if is_word(text) {
             quoted(text)
+        } else {
+            "the address".to_owned()
         };
         let wrong =
             |what: &str, remedy: &str| InvalidValue::from((format!("{shown} {what}"), remedy));
@@ -298,5 +299,14 @@ impl ProxyEnvironment {
 
 /// `network.proxy` as `check` may show it: never with a user name or password.
 pub(crate) fn shown(text: &str) -> String {
-    ProxyUrl::parse(text).map_or_else(|_| text.to_owned(), |proxy| proxy.to_string())
+    match ProxyUrl::parse(text) {
+        Ok(proxy) => proxy.to_string(),
+        Err(_) if is_word(text) => text.to_owned(),
+        Err(_) => "(invalid)".to_owned(),
+    }
+}
+
+/// Whether a text is no address, but may be `"system"` or `"none"`, or one of them misspelt.
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }

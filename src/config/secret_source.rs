@@ -77,6 +77,37 @@ pub(crate) fn file(name: &str, credentials: Option<&Path>) -> Result<SecretSourc
     }
 }
 
+/// Whether a text is a source as it is written in the file, or the words of a command, rather than a secret.
+pub(crate) fn looks_like_source(text: &str) -> bool {
+    const QUOTES: [char; 2] = ['"', '\''];
+    let text = text.trim();
+    let names_source = |inner: &str| {
+        let inner = inner.trim_start().trim_start_matches(QUOTES);
+        ["file", "env", "command", "keyring"].iter().any(|name| {
+            let after = inner.strip_prefix(name);
+            let after = after.map(|after| after.trim_start_matches(QUOTES).trim_start());
+            after.is_some_and(|after| after.starts_with(['=', ':']))
+        })
+    };
+    text.strip_prefix('{').is_some_and(names_source)
+        || text.starts_with('[') && toml_value(text).is_ok_and(|value| value.is_array())
+}
+
+/// Whether a text is the name of a file rather than a secret. A secret in base64 may begin with a slash too.
+pub(crate) fn looks_like_path(text: &str) -> bool {
+    let is_drive = |bytes: &[u8]| matches!(bytes, [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic());
+    let begins_like_one = ["/", "./", "../", "~/"]
+        .iter()
+        .any(|start| text.starts_with(start))
+        || credential_name(text).is_some()
+        || is_drive(text.as_bytes());
+    let is_base64 = text.contains(|sign: char| sign.is_ascii_uppercase())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    begins_like_one && !is_base64 && !text.contains(char::is_whitespace)
+}
+
 /// The name of a systemd credential, in the name of its file.
 fn credential_name(file: &str) -> Option<&str> {
     ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"]

@@ -6,8 +6,9 @@ use super::digests::KeyDigests;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, Key, Scope};
 use super::layers::Layers;
-use super::listen::{self, Listen};
+use super::listen;
 use super::load::{InvalidConfig, Loaded, finish};
+use super::own_addresses;
 use super::problems::{ConfigProblem, ConfigProblems};
 use super::sources;
 use super::store_files;
@@ -69,8 +70,10 @@ pub fn load_one_of(
     let changed = KeyDigests::of(&layers).changed_from(in_use);
     let is_shared = |path: &str| path == keys::NAME.path() || path == keys::LISTEN.path();
     layers.problems.retain(|problem| {
-        let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key);
-        !is_conflict || changed.contains(&problem.key)
+        let is_redirect = problem.key == keys::TOKEN_REDIRECT_URL.path();
+        let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key) || is_redirect;
+        let begins_to_sign_in = || changed.iter().any(|key| key == keys::TOKEN_GRANT.path());
+        !is_conflict || changed.contains(&problem.key) || is_redirect && begins_to_sign_in()
     });
     reject_stores(&mut layers, &others, &changed);
     // What another file sets for the process is applied when that file is read. But the admin listener, wherever it is
@@ -212,7 +215,8 @@ fn read_together(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Layers>
         all.iter_mut().for_each(reject_from_outside);
         share_keys_of_process(&mut all);
         require_distinct(&mut all, &keys::NAME);
-        require_separate_listeners(&mut all);
+        own_addresses::require_separate_listeners(&mut all);
+        own_addresses::require_free_redirects(&mut all);
     }
     all
 }
@@ -324,38 +328,6 @@ fn require_distinct(all: &mut [Layers], key: &Key<String>) {
                 layers.problems.push(path, source, problem);
             }
             None => seen.push((value, layers.file_name.clone())),
-        }
-    }
-}
-
-/// No two may listen on an address that both would bind, however it is written.
-fn require_separate_listeners(all: &mut [Layers]) {
-    let path = keys::LISTEN.path();
-    let mut seen: Vec<(Listen, String)> = Vec::new();
-    for layers in all.iter_mut().filter(|layers| !layers.incomplete) {
-        let given = layers.values.get(path);
-        let value = match given.map(|given| &given.content) {
-            Some(Content::Toml(value)) => Some(value.clone()),
-            Some(Content::Secret(_) | Content::Invalid) => None,
-            None => keys::LISTEN.info.default(),
-        };
-        let text = value.as_ref().and_then(toml::Value::as_str);
-        let Some(listen) = text.and_then(|text| listen::listen(text).ok()) else {
-            continue; // reported when it is read
-        };
-        match seen.iter().find(|(known, _)| known.conflicts_with(&listen)) {
-            Some((known, other)) => {
-                let source =
-                    given.map_or_else(|| "default".to_owned(), |given| given.source.to_string());
-                let problem = if *known == listen {
-                    format!("\"{listen}\" is also used by {other}")
-                } else {
-                    format!("\"{listen}\" and \"{known}\" of {other} have an address in common")
-                };
-                let remedy = format!("choose another {path}");
-                layers.problems.push(path, source, (problem, remedy));
-            }
-            None => seen.push((listen, layers.file_name.clone())),
         }
     }
 }

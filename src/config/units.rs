@@ -34,7 +34,12 @@ pub(crate) fn duration(text: &str, least: Duration) -> Result<Duration, InvalidV
                 "is not a duration"
             };
             let proposed = meant_durations(text).into_iter().filter(|proposed| {
-                with_units(proposed).is_some_and(|read| (least..=LONGEST).contains(&read))
+                with_units(proposed).is_some_and(|read| {
+                    // Rounded down to zero, it would turn off what was only to be short.
+                    let is_rounded =
+                        read.is_zero() && text.contains(|sign: char| matches!(sign, '1'..='9'));
+                    (least..=LONGEST).contains(&read) && !is_rounded
+                })
             });
             let example = "write a number and ms, s, m or h, such as \"10s\"";
             (problem, proposal(proposed, example))

@@ -133,10 +133,11 @@ fn decodings(text: &[u8], shortest_run: usize) -> Vec<Vec<u8>> {
             from_base64(&run[skipped..])
         }));
     }
+    let joined = with_joined_groups(text);
     for skipped in 0..2 {
-        decodings.extend(of_runs(text, shortest_run, u8::is_ascii_hexdigit, |run| {
-            run[skipped..].chunks_exact(2).filter_map(byte).collect()
-        }));
+        let decode = |run: &[u8]| run[skipped..].chunks_exact(2).filter_map(byte).collect();
+        let is_digit = u8::is_ascii_hexdigit;
+        decodings.extend(of_runs(&joined, shortest_run, is_digit, decode));
     }
     for skipped in 0..8 {
         let decode = |run: &[u8]| from_base32(run.get(skipped..).unwrap_or_default());
@@ -166,6 +167,27 @@ fn from_numbers(text: &[u8], radix: u32) -> Option<Vec<u8>> {
     let number = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok();
     let bytes: Vec<u8> = digits.filter_map(number).collect();
     (bytes.len() >= SHORTEST_LIST).then_some(bytes)
+}
+
+/// The text without what separates groups of hexadecimal digits, as `xxd` and `hexdump` write them: `6579 4a68`.
+fn with_joined_groups(text: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 2;
+    let is_separator = |byte: &&u8| b" :-,;._\t\r\n".contains(*byte);
+    let mut joined: Vec<u8> = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let separators = rest.iter().take(LONGEST + 1).take_while(is_separator);
+        let length = separators.count();
+        let is_between = joined.last().is_some_and(u8::is_ascii_hexdigit)
+            && rest.get(length).is_some_and(u8::is_ascii_hexdigit);
+        if (1..=LONGEST).contains(&length) && is_between {
+            rest = &rest[length..];
+        } else {
+            joined.push(*first);
+            rest = after;
+        }
+    }
+    joined
 }
 
 /// The alphabet of RFC 4648 section 6, with or without padding.
@@ -251,6 +273,9 @@ fn escaped(text: &[u8]) -> Option<(char, usize)> {
         [b'\\', b'u', ..] => Some((number(2, 6, 16)?, 6)),
         [b'\\', b'x', ..] => Some((number(2, 4, 16)?, 4)),
         [b'\\', b'0'..=b'3', b'0'..=b'7', b'0'..=b'7', ..] => Some((number(1, 4, 8)?, 4)),
+        [b'\\', b'n', ..] => Some(('\n', 2)),
+        [b'\\', b'r', ..] => Some(('\r', 2)),
+        [b'\\', b't', ..] => Some(('\t', 2)),
         [b'\\', sign, ..] if sign.is_ascii_punctuation() => Some((char::from(*sign), 2)),
         [b'&', b'#', ..] => {
             let is_hexadecimal = matches!(text.get(2), Some(b'x' | b'X'));

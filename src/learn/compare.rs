@@ -14,6 +14,8 @@ pub struct Comparison {
     pub rejected: Vec<ObservedRequest>,
     /// Requests of the run that the rules for all callers rejected.
     pub rejected_by_guard: Vec<ObservedRequest>,
+    /// Requests that cannot be compared, because a part of the path is not known.
+    pub cut: Vec<ObservedRequest>,
     /// Rules in `allow` that no request needed.
     pub unused: Vec<String>,
     /// There is no `allow`, so everything is allowed that `deny` and `read_only` do not exclude.
@@ -26,7 +28,8 @@ pub fn compare(observed: &ObservedRequests, rails: &AccessRules) -> Comparison {
     let guard = RailsGuard::new(rails.clone());
     let rejected = observed
         .accepted()
-        .filter(|(request, outcomes)| !guard.accepts(request, outcomes));
+        .filter(|(request, outcomes)| !request.is_cut() && !guard.accepts(request, outcomes));
+    let cut = observed.accepted().filter(|(request, _)| request.is_cut());
     let by_guard = observed
         .requests
         .iter()
@@ -43,6 +46,7 @@ pub fn compare(observed: &ObservedRequests, rails: &AccessRules) -> Comparison {
     Comparison {
         rejected: rejected.map(|(request, _)| request.clone()).collect(),
         rejected_by_guard: by_guard.map(|(request, _)| request.clone()).collect(),
+        cut: cut.map(|(request, _)| request.clone()).collect(),
         unused: allow.filter(is_unused).map(ToString::to_string).collect(),
         has_no_allow: rails.allow.is_none(),
     }

@@ -136,10 +136,10 @@ impl TemplateSegment {
         match parts {
             Some((("", _), (_, ""))) if text.matches('{').count() == 1 => Self::Parameter,
             Some(((before, _), (_, after))) => Self::Mixed {
-                before: before.to_owned(),
-                after: after.to_owned(),
+                before: decoded(before),
+                after: decoded(after),
             },
-            None => Self::Text(text.to_owned()),
+            None => Self::Text(decoded(text)),
         }
     }
 
@@ -153,6 +153,14 @@ impl TemplateSegment {
             }
             Self::Parameter => !text.is_empty(),
         }
+    }
+}
+
+/// Literal text as it is in a decoded path. What decodes to no part of a segment remains as it is, and matches nothing.
+fn decoded(text: &str) -> String {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(plain) if !plain.contains('/') => plain.into_owned(),
+        Ok(_) | Err(_) => text.to_owned(),
     }
 }
 

@@ -29,6 +29,14 @@ pub struct ObservedRequest {
     pub method: String,
 }
 
+impl ObservedRequest {
+    /// Whether a part of the path is not known: what stands before an `@` may be credentials, and is not recorded.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.path.split('/').any(|one| one.starts_with("...@"))
+    }
+}
+
 /// How often a request was made, and with which outcomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestOutcomes {

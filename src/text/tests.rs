@@ -127,6 +127,35 @@ fn a_quoted_value_is_short_and_free_of_control_characters() {
 }
 
 #[test]
+fn a_quoted_address_shows_no_password_however_its_at_sign_is_written() {
+    for text in [
+        "https://corp:Pw9sEcReT7x@api.example.com",
+        "https://corp:Pw9sEcReT7x%40api.example.com:3128",
+        "corp:Pw9sEcReT7x%40api.example.com",
+        "https://corp:Pw9sEcReT7x\u{ff20}api.example.com",
+        "https://corp:Pw9sEcReT7x",
+        "https://corp:Pw9sEcReT7x api.example.com:3128",
+        "https://corp:Pw9sEcReT7x/path",
+        "//corp:Pw9sEcReT7x",
+        "https://corp:5550123456",
+    ] {
+        assert!(!quoted(text).contains("Pw9"), "{text}");
+        assert!(!quoted(text).contains("555"), "{text}");
+    }
+    for text in [
+        "https://api.example.com:99999",
+        "https://api.example.com:8443/a:b",
+        "https://[::1]:8443",
+        "https://[2001:db8::1]/x?y=a:b",
+        "GET /a:b",
+        "unix:/run/x",
+        "localhost:http",
+    ] {
+        assert_eq!(quoted(text), format!("{text:?}"));
+    }
+}
+
+#[test]
 fn a_path_is_shown_without_the_passwords_of_urls_in_it() {
     for (path, shown) in [
         ("/", "/"),

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::answers::{AnswerSlot, Answers};
 use super::document;
-use super::identity::{NewGrant, NewSource, SecretLocation};
+use super::identity::{ClientAuthMethod, NewGrant, NewSource, SecretLocation};
 use crate::config::paste::{PastedApi, PastedTokenEndpoint};
-use crate::config::{ConfigProblem, Overrides, Surroundings, load_text};
+use crate::config::{Assertion, ConfigProblem, Overrides, Surroundings, load_text};
+use crate::credentials::{Secret, read_regular};
+use crate::token::{PrivateKeyError, check_private_key};
 
 /// What is wrong with these flags. Placeholders stand for what is not known yet.
 pub(super) fn problems_in_identity(answers: &Answers) -> Vec<String> {
@@ -28,12 +30,45 @@ pub(super) fn problems_in_identity(answers: &Answers) -> Vec<String> {
     };
     let text = document::text(&config, Path::new("cupbearer.toml"));
     match load_text(&text, &overrides, &Surroundings::default()) {
+        Ok(_) if answers.client_id.known().is_none() && lacks_issuer(answers) => {
+            let remedy = "add --claim iss=…, or --client-id";
+            vec![format!(
+                "--private-key-file: it would sign an assertion without an issuer: {remedy}"
+            )]
+        }
         Ok(_) => Vec::new(),
         Err(problems) => problems
             .iter()
             .filter_map(|problem| described(problem, answers))
             .collect(),
     }
+}
+
+/// Whether nobody has to authenticate, and nothing says who issues the assertion that a key signs.
+fn lacks_issuer(answers: &Answers) -> bool {
+    let is_open = matches!(answers.auth.known(), Some(ClientAuthMethod::None));
+    is_open && needs_client_as_issuer(&answers.grant)
+}
+
+/// Whether neither the claims nor the file of the key say who issues the assertion that it signs, so that the client
+/// must be the issuer. Of a file that is not here yet, nobody knows.
+pub(super) fn needs_client_as_issuer(grant: &NewGrant) -> bool {
+    const LONGEST: u64 = 64 << 10;
+    let NewGrant::Signed { key, claims } = grant else {
+        return false;
+    };
+    let signing = Assertion {
+        algorithm: None,
+        key_id: None,
+        audience: String::new(),
+        has_issuer: false,
+    };
+    let is_silent = |key: Secret| {
+        let checked = check_private_key(&signing, &key);
+        matches!(checked, Err(PrivateKeyError::NoIssuer))
+    };
+    let has_claim = claims.iter().any(|(name, _)| name == "iss");
+    !has_claim && read_regular(key, LONGEST).is_ok_and(|key| is_silent(Secret::new(&key[..])))
 }
 
 fn with_placeholders(answers: &Answers) -> Answers {

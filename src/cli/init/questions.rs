@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::answers::{AnswerSlot, Answers, NewConfig};
 use super::error::InitError;
 use super::files;
+use super::flag_check::needs_client_as_issuer;
 use super::identity::{
     ActingAs, ClientAuthMethod, ClientProof, GrantChoice, NewClient, NewGrant, NewIdentity,
 };
@@ -88,8 +89,9 @@ async fn client(
     let is_open = choice != GrantChoice::ClientCredentials;
     let early = is_open.then(|| auth(dialogue, &mut answers.auth, choice));
     let early = early.transpose()?;
+    let needs_no_id = !choice.is_sign_in() && !needs_client_as_issuer(&grant);
     let id = match early {
-        Some(ClientAuthMethod::None) if !choice.is_sign_in() => answers.client_id.known().cloned(),
+        Some(ClientAuthMethod::None) if needs_no_id => answers.client_id.known().cloned(),
         Some(_) | None => Some(client_id(dialogue, &mut answers.client_id, &token)?),
     };
     let method = match early {

@@ -30,7 +30,7 @@ upstream.openapi with a few GETs. Without one, each path is listed as it was req
 The output of the program is left unchanged. The rules follow on standard output when the program has ended, or go \
 to the file of --output. Messages go to standard error.
 Exit code: that of the program if it is not 0; 128 plus the number of a signal that arrives after its end; 1 if it \
-sent no request, or if --check finds a request that the rules refuse (unused rules are listed, but are not a failure); \
+sent no request, or if --check finds a request that the rules refuse or that cannot be compared with them (unused rules are listed, but are not a failure); \
 3, 4 and 5 as for all commands.")]
 pub(crate) struct LearnArgs {
     /// Name of the caller in the printed rules [default: that of the program]
@@ -58,7 +58,9 @@ impl LearnArgs {
         let of_program = || {
             let stem = Path::new(self.command.first()?).file_stem()?.to_str()?;
             let name = stem.to_ascii_lowercase().replace(['.', ' '], "-");
-            is_caller_name(&name).then_some(name)
+            // One that begins with a hyphen would be read as a flag of the commands that are proposed.
+            let name = name.trim_matches('-');
+            is_caller_name(name).then(|| name.to_owned())
         };
         let given = self.check.clone().or_else(|| self.name.clone());
         given

@@ -31,6 +31,11 @@ pub(super) fn describe(
             .to_owned(),
         &comparison.rejected_by_guard,
     );
+    list(
+        "not compared, since what stands before an @ may be a password and is not recorded:"
+            .to_owned(),
+        &comparison.cut,
+    );
     if seen.dropped > 0 {
         lines.push(format!(
             "not compared, since there were too many different ones: {}",

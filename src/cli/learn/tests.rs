@@ -24,6 +24,9 @@ fn the_caller_has_the_name_of_the_program_if_that_is_a_valid_one() {
         ("./Nightly.Job.sh", "nightly-job"),
         ("./ö", "learnt"),
         ("__x__", "learnt"),
+        ("./.hid", "hid"),
+        ("./-x-", "x"),
+        ("./...", "learnt"),
     ] {
         assert_eq!(args(command).caller(), expected);
     }
@@ -73,6 +76,22 @@ fn control_characters_of_a_path_do_not_reach_the_terminal() {
     };
     let (text, holds) = comparison::describe("ci", &found, &ObservedRequests::default());
     assert!(!holds && text.ends_with("  GET /a?2J?x"), "{text}");
+}
+
+#[test]
+fn rules_are_not_said_to_allow_a_request_whose_path_is_not_known() {
+    let found = Comparison {
+        cut: vec![ObservedRequest {
+            path: "/...@h/q".to_owned(),
+            method: "GET".to_owned(),
+        }],
+        ..Comparison::default()
+    };
+    let (text, holds) = comparison::describe("ci", &found, &ObservedRequests::default());
+    assert!(
+        !holds && text.starts_with("not compared, since what stands before an @"),
+        "{text}"
+    );
 }
 
 #[test]

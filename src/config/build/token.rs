@@ -324,7 +324,7 @@ fn scope(values: &mut Values) -> Option<String> {
 
 /// Parameters that have keys of their own, or that the token request sets itself (RFC 6749 4.4.2, RFC 7521 4, RFC 8693
 /// 2.1).
-const OWN_PARAMS: [&str; 19] = [
+const OWN_PARAMS: [&str; 21] = [
     "actor_token",
     "actor_token_type",
     "assertion",
@@ -336,10 +336,12 @@ const OWN_PARAMS: [&str; 19] = [
     "code_challenge",
     "code_challenge_method",
     "code_verifier",
+    "device_code",
     "grant_type",
     "nonce",
     "redirect_uri",
     "refresh_token",
+    "response_type",
     "scope",
     "state",
     "subject_token",
@@ -359,6 +361,12 @@ fn params(values: &mut Values) -> Option<BTreeMap<String, String>> {
                     "remove it, and use the key of token.* that sets it",
                 ),
             );
+        }
+        // They replace what the page of the sign-in is asked for, or where its answer is.
+        let is_of_page = ["request", "request_uri", "response_mode"].contains(&name.as_str());
+        if is_of_page && values.is_text(keys::TOKEN_GRANT.path(), "authorization_code") {
+            let problem = format!("{name} would change where the code of a sign-in arrives");
+            values.reject(PATH, (problem, "remove it"));
         }
     }
     Some(params)

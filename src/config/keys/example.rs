@@ -60,9 +60,11 @@ const HEAD: &str = "\
 # cupbearer reads the first of these files: --config FILE, CUPBEARER_CONFIG, ./cupbearer.toml, and
 # cupbearer/config.toml in the user's configuration directory. Every key can also be set by an environment
 # variable, CUPBEARER_ and the path in capitals with \"__\" between levels (CUPBEARER_UPSTREAM__URL), except those of
-# a caller with \"-\" in its name; its value is the text itself, or TOML for lists and tables. Flags override the
-# environment, the environment overrides the file, and the file overrides these defaults. Durations are \"500ms\",
-# \"10s\", \"2m\", \"1h\"; sizes are \"64KiB\", \"1MiB\". Relative file names are relative to the working directory.
+# a caller with \"-\" in its name; its value is the text itself, or TOML for lists and tables. For a secret it is the
+# secret itself, never a table with its source; with __FILE after its name, it is the name of a file, and with
+# __COMMAND a list with the words of a command. Flags override the environment, the environment overrides the file,
+# and the file overrides these defaults. Durations are \"500ms\", \"10s\", \"2m\", \"1h\"; sizes are \"64KiB\", \"1MiB\".
+# Relative file names are relative to the working directory.
 ";
 
 #[cfg(test)]

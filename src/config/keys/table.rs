@@ -150,7 +150,7 @@ const TOKEN_ALLOW_PLAINTEXT: Key<bool> = switch("token.allow_plaintext", Default
     "Allow http to a token endpoint that is not on loopback. Everyone on the network path can then read the secret.");
 
 const TOKEN_CLIENT_ID: Key<String> = text("token.client_id", Required("\"00000000-0000-0000-0000-000000000000\""),
-    "The id of this client at the authorization server. Optional if token.auth is \"none\", except with authorization_code.");
+    "The id of this client at the authorization server. Optional if token.auth is \"none\", except with authorization_code and device_code.");
 
 const TOKEN_CLIENT_SECRET: SecretKey = secret("token.client_secret", Unset("{ file = \"/run/secrets/client_secret\" }"),
     "Where to find the client secret: { file = \"…\" }, { env = \"…\" }, { command = [\"op\", \"read\", \"…\"] } or { keyring = \"cupbearer/NAME\" }. Never the secret itself. Required by the client_secret methods.");
@@ -288,7 +288,7 @@ const GUARD_NETWORK: Key<bool> = choice("guard.network", &[("keyed", false), ("o
     "\"keyed\": a listener on a non-loopback address admits only callers with a key. \"open\": everyone on that network is trusted.");
 
 const GUARD_SHARE_LOGIN: Key<bool> = switch("guard.share_login", Default("false"),
-    "Let others act as the person who has signed in (token.grant = \"paste\"): without it, a listener beyond loopback, a listen_mode above \"0600\" and other local users are rejected.");
+    "Let others act as the person who has signed in (token.grant = \"paste\", \"authorization_code\" or \"device_code\"): without it, a listener beyond loopback, a listen_mode above \"0600\" and other local users are rejected.");
 
 const GUARD_READ_ONLY: Key<bool> = switch("guard.read_only", Default("false"),
     "For everyone: allow only GET, HEAD and OPTIONS, and no upgrades.");

@@ -231,6 +231,16 @@ fn two_proxies_cannot_listen_on_addresses_that_one_socket_would_take() {
     {
         assert!(conflict("unix:/run/a", "unix:/run/a").is_some());
         assert_eq!(conflict("unix:/run/a", "unix:/run/b"), None);
+        for other in ["unix:/run/a/x", "unix:/run/a/x/y"] {
+            for (first, second) in [("unix:/run/a", other), (other, "unix:/run/a")] {
+                let problem = conflict(first, second).unwrap_or_default();
+                assert!(
+                    problem.contains("cannot exist together"),
+                    "{second}: {problem}"
+                );
+            }
+        }
+        assert_eq!(conflict("unix:/run/a", "unix:/run/ab/x"), None);
         for other in ["unix:/run/./a", "unix:/run//a", "unix:/run/x/../a"] {
             assert!(conflict("unix:/run/a", other).is_some(), "{other}");
         }
@@ -264,4 +274,50 @@ fn sockets_that_links_lead_to_the_same_place_cannot_both_be_listened_on() {
         assert_eq!(complaints(load_all(&[one])), ["admin.listen"], "{other}");
     }
     assert_eq!(conflict(&real, &at("link/t")), None);
+}
+
+/// A proxy at port `listen` with a sign-in that returns to port `redirect`.
+fn with_sign_in(directory: &Path, name: &str, listen: u16, redirect: u16) -> Overrides {
+    let file = written(directory, name, "");
+    let path = file.file.clone().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("127.0.0.1:0", &format!("localhost:{listen}"));
+    let sign_in = format!(
+        "grant = \"authorization_code\"\nauthorization_url = \"http://localhost:2/a\"\n\
+         redirect_url = \"http://127.0.0.1:{redirect}/callback\"\n"
+    );
+    std::fs::write(&path, text + &sign_in).unwrap();
+    file
+}
+
+#[test]
+fn no_proxy_listens_where_the_sign_in_of_another_one_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str, listen, redirect| with_sign_in(directory.path(), name, listen, redirect);
+    let both = [at("a", 7001, 7003), at("b", 7002, 7003)];
+    assert!(load_all(&both).is_ok());
+    let listens = [at("a", 7001, 7003), at("b", 7003, 7004)];
+    assert_eq!(complaints(load_all(&listens)), ["listen"]);
+    let returns = [at("a", 7001, 7003), at("b", 7002, 7001)];
+    assert_eq!(complaints(load_all(&returns)), ["token.redirect_url"]);
+}
+
+#[test]
+fn a_reload_judges_a_redirect_by_where_the_other_proxies_listen() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str, listen, redirect| with_sign_in(directory.path(), name, listen, redirect);
+    let all = [at("a", 7001, 7003), at("b", 7002, 7004)];
+    let before = load_all(&all).ok().unwrap();
+    let again = |place: usize| {
+        let surroundings = Surroundings::default();
+        let loaded = load_one_of(&all, place, &surroundings, &before[place].digests);
+        loaded.map(|one| vec![one])
+    };
+    at("b", 7002, 7001);
+    assert_eq!(complaints(again(1)), ["token.redirect_url"]);
+    // The file that has not changed is not the one to give way.
+    assert!(again(0).is_ok());
+    at("b", 7003, 7004);
+    assert_eq!(complaints(again(1)), ["listen"]);
+    assert!(again(0).is_ok());
 }

@@ -47,6 +47,72 @@ fn a_secret_comes_from_exactly_one_variable_and_never_from_a_flag() {
 }
 
 #[test]
+fn a_source_in_the_variable_of_the_secret_itself_is_refused_with_the_variable_to_set() {
+    const SECRET: &str = "CUPBEARER_TOKEN__CLIENT_SECRET";
+    const KEY: &str = "CUPBEARER_GUARD__CALLERS__CI__KEY";
+    let given = |name: &str, text: &str| {
+        let variables = [&ENOUGH[..3], &[("CUPBEARER_NAME", "x")]].concat();
+        let secret = (SECRET, "hunter2hunter2");
+        let others = if name == SECRET { None } else { Some(secret) };
+        let all: Vec<_> = variables
+            .into_iter()
+            .chain(others)
+            .chain([(name, text)])
+            .collect();
+        load(&Overrides::default(), &environment(&all))
+    };
+    for text in [
+        "{file=\"/run/secrets/ci.key\"}",
+        "{ file = \"/run/secrets/client_secret\" }",
+        "{ file = /run/secrets/client_secret }",
+        " {'env' = 'MY_SECRET'}",
+        "{\"command\": [\"op\", \"read\"]}",
+        "{ keyring = \"cupbearer/ci\" }",
+        "[\"op\", \"read\", \"op://vault/item/field\"]",
+    ] {
+        for name in [SECRET, KEY] {
+            let said = said(given(name, text));
+            let remedy = format!("set {name}__FILE to the name of a file, {name}__COMMAND");
+            assert!(said.contains(&remedy), "{name} {text}: {said}");
+            assert!(!said.contains("run/secrets"), "{said}");
+        }
+    }
+    for text in [
+        "/run/secrets/ci.key",
+        "/run/secrets/key",
+        "./ci_callers.key",
+        "~/keys/ci.key",
+        "$CREDENTIALS_DIRECTORY/ci.key",
+        "C:\\keys\\ci.key",
+    ] {
+        let said = said(given(KEY, text));
+        let remedy = format!("set {KEY}__FILE to it instead");
+        assert!(said.contains(&remedy), "{text}: {said}");
+        let loaded = given(SECRET, text).unwrap_or_else(|problems| panic!("{problems}"));
+        let [warning] = &loaded.warnings[..] else {
+            panic!("{:?}", loaded.warnings)
+        };
+        assert!(
+            warning.contains(&format!("set {SECRET}__FILE instead")),
+            "{warning}"
+        );
+        assert!(!warning.contains(text), "{warning}");
+    }
+    for text in [
+        "/3dTqkq0u5pRj8Wm+Zx1h/4c2v6bE9yKfLs7aNgUoXQ=",
+        "{kty}aB3dE5fG7h-k",
+        "{fileserver}aB3d=E5fG7hk",
+        "[aB3dE5fG7h-k9mN]",
+        "filE=aB3dE5fG7h-k9mN",
+    ] {
+        for name in [SECRET, KEY] {
+            let loaded = given(name, text).unwrap_or_else(|problems| panic!("{text}: {problems}"));
+            assert_eq!(loaded.warnings, [""; 0], "{name} {text}");
+        }
+    }
+}
+
+#[test]
 fn a_token_endpoint_that_is_set_several_times_is_a_problem_that_names_each_source() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.toml");

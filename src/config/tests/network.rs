@@ -225,13 +225,22 @@ fn an_invalid_proxy_with_a_password_is_rejected_without_quoting_it() {
         "http://pat-q:crit-w0rd@",
         "pat-q:crit-w0rd@proxy",
         "http://pat-q:crit-w0rd@proxy:99999",
+        "http://pat-q:crit-w0rd%40proxy:3128",
+        "http://pat-q:crit-w0rd\u{ff20}proxy:3128",
+        "http://pat-q:crit-w0rd proxy:3128",
+        "http://pat-q:crit-w0rd",
+        "http://crit-w0rd%40proxy:3128",
+        "socks5://pat-q:crit-w0rd",
     ] {
         for variable in ["HTTPS_PROXY", "CUPBEARER_NETWORK__PROXY"] {
             if (variable, value) == ("HTTPS_PROXY", "pat-q:crit-w0rd@proxy") {
                 continue; // an address without a scheme is fine there
             }
             let problems = loaded(&[(variable, value)]).err().unwrap();
-            let printed = format!("{problems} {problems:?}");
+            let printed = format!(
+                "{problems} {problems:?} {}",
+                crate::config::network::shown(value)
+            );
             assert!(
                 !printed.contains("pat-q") && !printed.contains("crit-w0rd"),
                 "{printed}"

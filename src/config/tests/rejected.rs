@@ -224,6 +224,18 @@ const REFUSED: &[(&str, &str)] = &[
         "client_secret is set by the token request itself",
     ),
     (
+        "token.params = { device_code = \"x\" }",
+        "device_code is set by the token request itself",
+    ),
+    (
+        "token.params = { response_type = \"x\" }",
+        "response_type is set by the token request itself",
+    ),
+    (
+        "token.grant = \"authorization_code\"\ntoken.params = { response_mode = \"form_post\" }",
+        "response_mode would change where the code of a sign-in arrives: remove it",
+    ),
+    (
         "listen = \"localhost\"",
         "\"localhost\" has no port: write \"localhost:6749\"",
     ),

@@ -86,6 +86,20 @@ fn another_unit_is_translated() {
 }
 
 #[test]
+fn zero_is_proposed_only_for_zero() {
+    const EXAMPLE: &str = "write a number and ms, s, m or h, such as \"10s\"";
+    for (text, remedy) in [
+        ("10us", EXAMPLE),
+        ("0.0001", EXAMPLE),
+        ("1e-9", EXAMPLE),
+        ("0", "write \"0s\" or \"0ms\""),
+        ("0us", "write \"0h\""),
+    ] {
+        assert_eq!(duration(text, ANY).unwrap_err().remedy, remedy, "{text}");
+    }
+}
+
+#[test]
 fn a_size_is_proposed_only_within_its_range() {
     let complaint = size("64", 8 << 10..=16 << 20).unwrap_err();
     assert_eq!(complaint.remedy, "write \"64KiB\"");

@@ -201,3 +201,31 @@ fn a_secret_is_recognized_without_the_characters_that_no_one_sees() {
     assert!(echo.is_in(shown.as_bytes()));
     assert!(echo.is_in(secret.as_bytes()));
 }
+
+#[test]
+fn a_secret_is_recognized_in_groups_of_digits_and_in_base64_with_escaped_line_breaks() {
+    let secret = "aB3dE5fG7h&kL9mN2pQ4rS6tU8vW0x";
+    let echo = echo(secret);
+    let digits: Vec<String> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits.concat();
+    let grouped = |text: &str, size: usize, between: &str| {
+        let groups = text.as_bytes().chunks(size).map(String::from_utf8_lossy);
+        groups.collect::<Vec<_>>().join(between)
+    };
+    // `base64 <<<` of GNU coreutils
+    let base64 = "YUIzZEU1Zkc3aCZrTDltTjJwUTRyUzZ0VTh2VzB4";
+    for text in [
+        grouped(&digits, 4, " "),
+        grouped(&digits, 8, " "),
+        grouped(&digits, 8, ", "),
+        grouped(&digits, 12, ":"),
+        grouped(&digits, 8, "\n"),
+        grouped(&digits, 8, "\\n"),
+        grouped(base64, 10, "\r\n"),
+        grouped(base64, 10, "\\n"),
+        grouped(base64, 10, "\\r\\n"),
+    ] {
+        assert!(echo.is_in(format!("bad: {text}").as_bytes()), "{text}");
+    }
+    assert!(!echo.is_in(b"at 12:30:45, 2026-11-30, added 403 bad dead beef cafe 1234 5678"));
+}

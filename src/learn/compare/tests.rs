@@ -27,6 +27,18 @@ fn rejected_requests_and_unused_rules_are_reported() {
 }
 
 #[test]
+fn a_request_whose_path_is_not_known_as_a_whole_is_neither_allowed_nor_rejected() {
+    let run = ObservedRequests::of(&[("GET", "/...@h/q", 200), ("GET", "/a", 200)]);
+    let mut denies = rails(false, &["GET /**"]);
+    denies.deny.push(Rule::parse("GET /x:y@h/q").unwrap());
+    for rails in [denies, rails(false, &["GET /x:y@h/q", "GET /a"])] {
+        let found = compare(&run, &rails);
+        let cut: Vec<_> = found.cut.iter().map(|one| &*one.path).collect();
+        assert_eq!((cut, found.rejected), (vec!["/...@h/q"], Vec::new()));
+    }
+}
+
+#[test]
 fn an_upgraded_request_is_checked_as_an_upgrade() {
     let run = ObservedRequests::of(&[("GET", "/ws", 101)]);
     assert_eq!(

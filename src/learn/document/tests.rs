@@ -44,6 +44,27 @@ fn literal_text_takes_precedence_over_parameters_from_the_left() {
 }
 
 #[test]
+fn literal_text_may_be_percent_encoded_in_the_document() {
+    let get = || json!({ "get": {} });
+    let document = document(
+        &json!({ "openapi": "3.1.0", "paths": {
+            "/u/{id}": get(), "/u/%65xport": get(), "/u/d%20e": get(), "/u/{id}%2Ejson": get(), "/u/a%2Fb": get(),
+        }}),
+        "/openapi.json",
+    );
+    for (path, expected) in [
+        ("/u/export", "/u/export"),
+        ("/u/d e", "/u/d e"),
+        ("/u/1.json", "/u/{}.json"),
+        ("/u/1", "/u/{}"),
+    ] {
+        let found = document.template_of(path).map(shown);
+        assert_eq!(found.as_deref(), Some(expected), "{path}");
+    }
+    assert!(document.template_of("/u/a/b").is_none());
+}
+
+#[test]
 fn the_base_path_comes_from_servers_or_base_path() {
     let paths = |item: Value| json!({ "/x": item });
     let get = || json!({ "get": {} });

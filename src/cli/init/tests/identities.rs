@@ -251,6 +251,29 @@ fn a_private_key_authenticates_the_client_unless_it_signs_what_is_exchanged() {
 }
 
 #[test]
+fn an_assertion_that_nobody_issues_is_refused_and_a_file_that_is_not_here_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    fs::write(&key, key_text()).unwrap();
+    let key = format!("--private-key-file={}", key.display());
+    let signed = [SERVER, "--auth=none", "--grant=jwt_bearer", "--claim=sub=x"];
+    let said = |words: &[&str]| usage_of(&args(&[&signed[..], words].concat()));
+    let refused = said(&[&key]);
+    assert!(
+        refused.contains("without an issuer: add --claim iss=…, or --client-id"),
+        "{refused}"
+    );
+    for words in [
+        &[&*key, "--claim=iss=y"][..],
+        &[&*key, "--client-id=id"],
+        &["--private-key-file=/nonexistent/k.pem"],
+    ] {
+        let said = said(words);
+        assert!(said.starts_with("accepted"), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn an_assertion_or_a_subject_token_selects_its_grant() {
     let grant = grant_of(&[
         SERVER,
@@ -531,6 +554,7 @@ fn some_flags() -> impl Strategy<Value = Vec<String>> {
             "",
             "--token-endpoint=https://as.example.com/token\0--auth=none\0--assertion-file=DIR/a",
             "--token-endpoint=https://as.example.com/token\0--auth=none\0--grant=jwt_bearer\0--private-key-file=KEY\0--claim=iss=x",
+            "--token-endpoint=https://as.example.com/token\0--auth=none\0--grant=jwt_bearer\0--private-key-file=KEY\0--claim=sub=x",
             "--token-endpoint=https://as.example.com/token\0--client-id=id\0--private-key-file=KEY",
             "--token-endpoint=https://as.example.com/token\0--client-id=id\0--client-assertion-file=DIR/c\0--subject-token-file=DIR/s\0--subject-token-type=urn:x",
             "--token-http=http://169.254.169.254/token",
