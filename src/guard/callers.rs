@@ -14,6 +14,7 @@ use super::credential::{key_in_authorization, key_in_own_field};
 use super::fields::{FieldLines, GuardFields};
 use super::forwarded_authorization::ForwardedAuthorization;
 use super::key::KeyDigest;
+use super::key_start::KeyStarts;
 use super::peer::{CallerName, Peer, Transport};
 use super::peer_certificate::PeerCertificate;
 use super::rejection::Rejection;
@@ -273,13 +274,11 @@ impl Callers {
 
     /// Whether a forwarded `Authorization` contains the key of any caller.
     pub(super) fn has_key_in(&self, forwarded: &ForwardedAuthorization) -> bool {
-        let mut lengths: Vec<usize> = {
+        let starts = {
             let keys = self.keys.load();
-            keys.iter().map(|(key, _)| key.key_length()).collect()
+            KeyStarts::of(keys.iter().map(|(key, _)| key.start_and_length()))
         };
-        lengths.sort_unstable();
-        lengths.dedup();
-        let mut possible = forwarded.possible_keys(&lengths);
+        let mut possible = forwarded.possible_keys(&starts);
         possible.any(|digest| self.owner(digest).is_some())
     }
 

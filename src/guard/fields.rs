@@ -47,14 +47,19 @@ fn announced_override(names: &HeaderValue) -> Option<&[u8]> {
     names.map(<[u8]>::trim_ascii).find(|name| is_override(name))
 }
 
-/// Whether an upgrade to this protocol would let HTTP requests pass unchecked, in whichever version: `h2c`, `HTTP/2.0`,
-/// or `TLS/1.0` (RFC 2817). The proxy never forwards it.
+/// Whether an upgrade to this protocol would let HTTP requests pass unchecked, in whichever version: `h2c`, `h2c-14`,
+/// `HTTP/2.0`, `SPDY/3.1`, or `TLS/1.0` (RFC 2817). The proxy never forwards it. A list of protocols is not one.
 #[must_use]
 pub fn is_upgrade_to_http(protocol: &[u8]) -> bool {
-    let name = protocol.split(|byte| *byte == b'/').next();
-    let name = name.unwrap_or_default().trim_ascii();
-    let names: [&[u8]; 3] = [b"h2c", b"http", b"tls"];
-    names.iter().any(|http| name.eq_ignore_ascii_case(http))
+    let mut words = protocol.split(|byte| !byte.is_ascii_alphanumeric());
+    let name = words.find(|word| !word.is_empty()).unwrap_or_default();
+    let begins = |start: &[u8]| {
+        let name = name.get(..start.len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(start))
+    };
+    let is_http =
+        name.eq_ignore_ascii_case(b"tls") || [&b"h2"[..], b"http", b"spdy"].into_iter().any(begins);
+    is_http && !protocol.contains(&b',')
 }
 
 impl<'a> GuardFields<'a> {

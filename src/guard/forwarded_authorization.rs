@@ -1,14 +1,18 @@
 //! What a server might read in an `Authorization` that is forwarded (`token.keep_authorization`), so that no key of a
 //! caller reaches the API in it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
+use memchr::memchr;
 use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::key::{KeyDigest, contains_made_key};
+use super::key_start::KeyStarts;
 use super::rejection::Rejection;
 use crate::problem::Reason;
 
@@ -23,8 +27,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// How many encodings inside one another are decoded: a JWT may be the password of Basic credentials.
 const DEEPEST: usize = 2;
 
-/// The value as it is, and percent-decoded; and whatever in it could be base64 decoded, then percent-decoded again, and
-/// the same once more.
+/// How many bytes are searched, all decoded texts together: several times as many as a JWT of 16 KiB has. While they
+/// are, the worker does nothing else.
+const SEARCHED_BYTES: usize = 2 << 20;
+
+/// In bytes. Nothing shorter contains a key, or the start of one that we made.
+const SHORTEST_TEXT: usize = 4;
+
+/// The digits of base64 that as many bytes have.
+const SHORTEST_WORD: usize = 6;
+
+/// The value as it is, and without its percent encoding and its backslashes; and whatever in it could be base64
+/// decoded, then the same again, and once more.
 pub(super) struct ForwardedAuthorization(Vec<Zeroizing<Vec<u8>>>);
 
 /// Rejects credentials that authenticate the connection rather than the request (RFC 4559 6, MS-NTHT): whoever uses the
@@ -43,18 +57,24 @@ pub(super) fn check_scheme(value: &HeaderValue) -> Result<(), Rejection> {
 }
 
 impl ForwardedAuthorization {
-    pub(super) fn of(value: &HeaderValue) -> Self {
+    /// Rejects a value with too much to search.
+    pub(super) fn of(value: &HeaderValue) -> Result<Self, Rejection> {
+        let texts = Self::texts_of(value).ok_or_else(unsearchable)?;
+        Ok(Self(texts))
+    }
+
+    fn texts_of(value: &HeaderValue) -> Option<Vec<Zeroizing<Vec<u8>>>> {
+        let mut left = SEARCHED_BYTES.checked_sub(value.len())?;
         let mut texts = vec![Zeroizing::new(value.as_bytes().to_vec())];
-        add_percent_decoded(&mut texts);
-        add_percent_decoded(&mut texts);
         let mut outer = 0;
+        add_unescaped(&mut texts, outer, &mut left)?;
         for _ in 0..DEEPEST {
-            let mut inner = decoded_words(&texts[outer..]);
-            add_percent_decoded(&mut inner);
+            let mut inner = decoded_words(&texts[outer..], &mut left)?;
             outer = texts.len();
             texts.append(&mut inner);
+            add_unescaped(&mut texts, outer, &mut left)?;
         }
-        Self(texts)
+        Some(texts)
     }
 
     /// Whether it contains a key that we made, in whichever scheme.
@@ -62,32 +82,41 @@ impl ForwardedAuthorization {
         self.0.iter().any(|text| contains_made_key(text))
     }
 
-    /// Every part of it that could be a key of one of these lengths, wherever it came from: what stands between two
-    /// delimiters, of which a key from a file may contain any number itself.
-    pub(super) fn possible_keys(&self, lengths: &[usize]) -> impl Iterator<Item = KeyDigest> {
-        self.0.iter().flat_map(move |text| {
-            let starts = std::iter::once(0).chain(delimiters(text).map(|at| at + 1));
-            starts.flat_map(move |start| {
-                let parts = lengths.iter().filter_map(move |length| {
-                    let (part, after) = text[start..].split_at_checked(*length)?;
-                    let is_whole = after.first().is_none_or(|next| is_delimiter(*next));
-                    is_whole.then_some(part)
-                });
-                let possible = parts.filter(|part| part.iter().all(u8::is_ascii_graphic));
-                possible.map(KeyDigest::of)
-            })
-        })
+    /// Every part of it that could be one of the keys with these starts, whatever stands beside it.
+    pub(super) fn possible_keys<'a>(
+        &'a self,
+        starts: &'a KeyStarts,
+    ) -> impl Iterator<Item = KeyDigest> + use<'a> {
+        let texts = self.0.iter();
+        let possible = texts.flat_map(move |text| starts.possible_keys(text));
+        possible.map(KeyDigest::of)
     }
 }
 
-/// Whatever in these texts could be base64, decoded.
-fn decoded_words(texts: &[Zeroizing<Vec<u8>>]) -> Vec<Zeroizing<Vec<u8>>> {
-    let mut words: Vec<&[u8]> = texts.iter().flat_map(|text| possible_words(text)).collect();
+#[cold]
+fn unsearchable() -> Rejection {
+    let detail = "Authorization is too long to be searched for the keys of callers before it is forwarded to the API (token.keep_authorization): send a shorter one.";
+    Rejection::new(Reason::BadRequest, detail)
+}
+
+/// Whatever in these texts could be base64, decoded. `None` if it is more than `left`.
+fn decoded_words(
+    texts: &[Zeroizing<Vec<u8>>],
+    left: &mut usize,
+) -> Option<Vec<Zeroizing<Vec<u8>>>> {
+    let words = texts.iter().flat_map(|text| possible_words(text));
+    let mut words: Vec<&[u8]> = words.filter(|word| word.len() >= SHORTEST_WORD).collect();
     words.sort_unstable();
     words.dedup();
-    let mut decoded: Vec<_> = words.into_iter().map(base64_decoded).collect();
-    decoded.retain(|text| !text.is_empty());
-    decoded
+    let mut decoded = Vec::new();
+    for word in words {
+        let text = base64_decoded(word);
+        if text.len() >= SHORTEST_TEXT {
+            *left = left.checked_sub(text.len())?;
+            decoded.push(text);
+        }
+    }
+    Some(decoded)
 }
 
 /// What may be base64: each word, each part of it such as the value in `token=…`, and each run of digits from its first
@@ -100,21 +129,69 @@ fn possible_words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     words.chain(parts).chain(starts)
 }
 
-/// A key contains only visible ASCII.
+/// What ends a part that may be base64. The digits themselves do not.
 fn is_delimiter(byte: u8) -> bool {
     !byte.is_ascii_graphic() || b",;:=&\"'()<>[]{}|\\/@?".contains(&byte)
 }
 
-fn delimiters(text: &[u8]) -> impl Iterator<Item = usize> {
-    let numbered = text.iter().enumerate();
-    numbered.filter_map(|(at, byte)| is_delimiter(*byte).then_some(at))
+/// Adds the texts from `start` on without their escapes, and the same once more for what that gives. `None` if it is
+/// more than `left`.
+fn add_unescaped(
+    texts: &mut Vec<Zeroizing<Vec<u8>>>,
+    mut start: usize,
+    left: &mut usize,
+) -> Option<()> {
+    for _ in 0..DEEPEST {
+        let end = texts.len();
+        for at in start..end {
+            let text = &texts[at];
+            let percent_decoded = match Cow::from(percent_decode(text)) {
+                Cow::Owned(plain) => Some(plain),
+                Cow::Borrowed(_) => None, // nothing was encoded
+            };
+            for plain in [percent_decoded, without_backslashes(text)] {
+                let Some(plain) = plain.map(Zeroizing::new) else {
+                    continue;
+                };
+                *left = left.checked_sub(plain.len())?;
+                texts.push(plain);
+            }
+        }
+        start = end;
+    }
+    Some(())
 }
 
-fn add_percent_decoded(texts: &mut Vec<Zeroizing<Vec<u8>>>) {
-    let encoded = texts.iter().filter(|text| text.contains(&b'%'));
-    let decoded = encoded.map(|text| Zeroizing::new(percent_decode(text).collect()));
-    let decoded: Vec<_> = decoded.collect();
-    texts.extend(decoded);
+/// What is left of JSON strings and of quoted strings once their escapes are read, such as `\/` and `\u0063`. `None` if
+/// there are no escapes.
+fn without_backslashes(text: &[u8]) -> Option<Vec<u8>> {
+    let mut at = memchr(b'\\', text)?;
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        plain.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        // A second backslash stands for itself.
+        let escaped = rest.first().map(|byte| (*byte, 1));
+        if let Some((byte, length)) = ascii_of(rest).map(|byte| (byte, 5)).or(escaped) {
+            plain.push(byte);
+            rest = &rest[length..];
+        }
+        let Some(next) = memchr(b'\\', rest) else {
+            break;
+        };
+        at = next;
+    }
+    plain.extend_from_slice(rest);
+    Some(plain)
+}
+
+/// The character that `u` and four hexadecimal digits stand for, if it is in ASCII.
+fn ascii_of(escape: &[u8]) -> Option<u8> {
+    let digits = escape.strip_prefix(b"u")?.get(..4)?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let number = u16::from_str_radix(digits, 16).ok()?;
+    u8::try_from(number).ok().filter(u8::is_ascii)
 }
 
 /// The digit of base64 that a byte is.

@@ -11,6 +11,8 @@ use aws_lc_rs::rand;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use super::key_start::KeyStart;
+
 const PREFIX: &str = "cbk_";
 const RANDOM_LETTERS: usize = 30;
 const CHECKSUM_LETTERS: usize = 6;
@@ -21,7 +23,7 @@ const SHORTEST_KEY: usize = 16;
 /// In bytes. A longer line means that the file is the wrong one.
 const LONGEST: usize = 256;
 
-/// The SHA-256 digest of a key, which is all that is kept of it.
+/// The SHA-256 digest of a key, which is all that is kept of it, besides its length and 32 bits of a random hash.
 ///
 /// All digests have the same length, so a comparison takes the same time whatever was sent, and anything it could
 /// reveal about a digest says nothing about the key.
@@ -29,7 +31,8 @@ const LONGEST: usize = 256;
 pub struct KeyDigest {
     words: [u64; 4],
     /// That of the key, in bytes.
-    length: usize,
+    length: u32,
+    start: KeyStart,
 }
 
 impl KeyDigest {
@@ -44,13 +47,14 @@ impl KeyDigest {
         }
         Self {
             words: all,
-            length: key.len(),
+            length: u32::try_from(key.len()).unwrap_or(u32::MAX),
+            start: KeyStart::of(key),
         }
     }
 
-    /// How long the key is, in bytes.
-    pub(super) const fn key_length(&self) -> usize {
-        self.length
+    /// How the key begins, and how long it is in bytes, to find it in a text.
+    pub(super) const fn start_and_length(&self) -> (KeyStart, usize) {
+        (self.start, self.length as usize)
     }
 
     /// Compares in constant time.

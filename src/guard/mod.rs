@@ -16,6 +16,7 @@ mod framing;
 mod host;
 mod key;
 mod key_file;
+mod key_start;
 mod lease;
 mod origin;
 mod path;
@@ -380,7 +381,7 @@ impl Guard {
     fn check_forwarded_authorization(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         for value in headers.get_all(header::AUTHORIZATION) {
             check_scheme(value)?;
-            let forwarded = ForwardedAuthorization::of(value);
+            let forwarded = ForwardedAuthorization::of(value)?;
             let callers = self.callers.as_ref();
             let is_of_caller = || callers.is_some_and(|callers| callers.has_key_in(&forwarded));
             if forwarded.has_made_key() || is_of_caller() {

@@ -107,7 +107,7 @@ fn strip_several(headers: &mut HeaderMap, nominated: &NominatedFields) {
 }
 
 /// The fields that `Connection` nominates as hop-by-hop, from all of its lines, sorted: there may be thousands. The
-/// lines are read as bytes, so that a value that is not text hides nothing.
+/// lines are read as bytes, so that a value that is not text hides nothing. `_` counts as `-`, as above.
 pub(super) struct NominatedFields(Vec<HeaderName>);
 
 impl NominatedFields {
@@ -120,6 +120,11 @@ impl NominatedFields {
     }
 
     fn sorted(mut names: Vec<HeaderName>) -> Self {
+        for name in &mut names {
+            if let Some(plain) = without_underscores(name) {
+                *name = plain;
+            }
+        }
         names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         Self(names)
     }
@@ -131,10 +136,19 @@ impl NominatedFields {
 
     #[cold]
     fn finds(&self, name: &HeaderName) -> bool {
+        let plain = without_underscores(name);
+        let name = plain.as_ref().unwrap_or(name);
         self.0
             .binary_search_by(|nominated| nominated.as_str().cmp(name.as_str()))
             .is_ok()
     }
+}
+
+/// The name with `-` instead of each `_`. `None` if it has none.
+fn without_underscores(name: &HeaderName) -> Option<HeaderName> {
+    let name = name.as_str();
+    let plain = name.contains('_').then(|| name.replace('_', "-"))?;
+    HeaderName::try_from(plain).ok()
 }
 
 fn nominated_names(headers: &HeaderMap) -> Vec<HeaderName> {

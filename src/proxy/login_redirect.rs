@@ -4,6 +4,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::config::LoginPages;
+use crate::problem::PROXY_STATUS;
+
+/// Says that cupbearer made the response.
+const SIGN_IN_STATUS: HeaderValue = HeaderValue::from_static("cupbearer; details=\"sign-in\"");
 
 /// The redirect, if this is a navigation to such a page. A client without `Sec-Fetch-Mode` may be a browser that does
 /// not send it.
@@ -25,5 +29,6 @@ pub(super) fn login_redirect<B>(
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, no_store);
+    response.headers_mut().insert(PROXY_STATUS, SIGN_IN_STATUS);
     Some(response)
 }

@@ -38,7 +38,20 @@ pub(super) struct RequestHead {
     pub(super) lease: Option<Lease>,
     /// The client sent `Content-Length: 0`, which some servers require.
     has_zero_length: bool,
+    /// The response must not be compressed: see [`Self::ask_for_whole_document`].
+    is_for_document: bool,
 }
+
+/// With any of these fields, the response may be only a part of a document, have no content, or be compressed.
+const PARTIAL: [HeaderName; 7] = [
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    header::ACCEPT_ENCODING,
+];
 
 impl RequestHead {
     pub(super) fn of(
@@ -60,6 +73,7 @@ impl RequestHead {
             scheme,
             version: parts.version,
             has_no_body,
+            is_for_document: false,
         };
         (head, body)
     }
@@ -70,6 +84,16 @@ impl RequestHead {
         self.headers
             .get(header::HOST)
             .filter(|host| !host.is_empty())
+    }
+
+    /// Changes the request so that the upstream sends the whole document without compression.
+    pub(super) fn ask_for_whole_document(&mut self) {
+        let is_partial =
+            |name: &&HeaderName| PARTIAL.iter().any(|field| is_same_field(field, name));
+        while let Some(name) = self.headers.keys().find(is_partial).cloned() {
+            self.headers.remove(name);
+        }
+        self.is_for_document = true;
     }
 
     /// What the request asks for, without its query.
@@ -204,6 +228,11 @@ impl RequestTemplate {
         }
         if let Some(via) = &self.via {
             headers.append(header::VIA, via.line(head.version).clone());
+        }
+        if head.is_for_document {
+            // Here, because `Connection` may name the field.
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
+use super::hop_by_hop::NominatedFields;
 use super::in_flight_limit::Permit;
 use super::request_head::RequestHead;
 use crate::guard::{Lease, is_upgrade_to_http};
@@ -28,14 +29,16 @@ pub(super) struct ClientUpgrade {
 
 impl ClientUpgrade {
     /// The upgrade to the one protocol that this request asks for. One to HTTP itself is ignored: Java's client asks
-    /// for `h2c` with every request, and inside it requests would pass unchecked.
+    /// for `h2c` with every request, and inside it requests would pass unchecked. So is one that `Connection` does not
+    /// name (RFC 9110 section 7.8): whoever passed it on may share the connection with others.
     pub(super) fn requested_by(head: &mut RequestHead) -> Option<Self> {
         let client = head.on_upgrade.take()?;
         let mut lines = head.headers.get_all(header::UPGRADE).iter();
         let protocol = lines.next()?.clone();
         let bytes = protocol.as_bytes();
         let is_one = lines.next().is_none() && !bytes.is_empty() && !bytes.contains(&b',');
-        let is_forwarded = is_one && head.has_no_body && !is_upgrade_to_http(bytes);
+        let is_named = || NominatedFields::of(&head.headers).contains(&header::UPGRADE);
+        let is_forwarded = is_one && head.has_no_body && !is_upgrade_to_http(bytes) && is_named();
         let lease = head.lease.take();
         is_forwarded.then_some(Self {
             protocol,

@@ -1,5 +1,6 @@
-//! Finds the end of a chunked body (RFC 9112 section 7.1) the way hyper does. The reader keeps no content and rejects
-//! nothing: a body that hyper rejects has no end here.
+//! Finds the end of a chunked body (RFC 9112 section 7.1) the way hyper does. The reader keeps no content. A body that
+//! hyper rejects has no end here; what hyper accepts but other servers read differently is rejected: a line feed
+//! without its carriage return in the trailer section, where hyper looks only for the final empty line.
 
 /// A position in a chunked body, named after what the next byte is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,15 +31,17 @@ pub(super) enum ChunkReader {
     FinalLf,
     /// The body has ended; the next byte belongs to something else.
     Ended,
+    /// The next byte is a line feed in the trailer section, without its carriage return. Nothing follows it.
+    BareLineFeed,
 }
 
 impl ChunkReader {
     /// Reads `bytes` as far as they belong to the body. Returns how many do, and the position after them: `None` where
-    /// hyper rejects the body.
+    /// hyper rejects the body, and `BareLineFeed` where we do.
     pub(super) fn read(self, bytes: &[u8]) -> (usize, Option<Self>) {
         let mut reader = self;
         let mut taken = 0;
-        while taken < bytes.len() && reader != Self::Ended {
+        while taken < bytes.len() && !matches!(reader, Self::Ended | Self::BareLineFeed) {
             if let Self::Content(left) = reader {
                 let here = bytes.len() - taken;
                 let here = usize::try_from(left).map_or(here, |left| left.min(here));
@@ -50,6 +53,7 @@ impl ChunkReader {
                 continue;
             }
             match reader.after(bytes[taken]) {
+                Some(Self::BareLineFeed) => return (taken, Some(Self::BareLineFeed)),
                 Some(next) => reader = next,
                 None => return (taken, None),
             }
@@ -75,6 +79,7 @@ impl ChunkReader {
             (Self::ContentLf, b'\n') => Some(Self::Start),
             (Self::TrailerStart, b'\r') => Some(Self::FinalLf),
             (Self::Trailer, b'\r') => Some(Self::TrailerLf),
+            (Self::TrailerStart | Self::Trailer, b'\n') => Some(Self::BareLineFeed),
             (Self::TrailerStart | Self::Trailer, _) => Some(Self::Trailer),
             (Self::FinalLf, b'\n') => Some(Self::Ended),
             (
@@ -85,7 +90,8 @@ impl ChunkReader {
                 | Self::ContentLf
                 | Self::TrailerLf
                 | Self::FinalLf
-                | Self::Ended,
+                | Self::Ended
+                | Self::BareLineFeed,
                 _,
             ) => None,
         }

@@ -129,15 +129,24 @@ impl ClientIo {
         room < NARROW_BUFFER || self.wide_buffer.is_some()
     }
 
-    fn note_read(&mut self, bytes: &mut [u8]) {
+    /// Returns how many of the bytes hyper may read.
+    fn note_read(&mut self, bytes: &mut [u8]) -> usize {
         self.metrics.bytes_in().inc_by(bytes.len() as u64);
         if !self.scanner.scan(bytes) {
-            self.connection.set_unread(true); // hyper rejects the head and closes; its response must arrive
+            self.connection.set_unread(true); // hyper rejects the request and closes; its response must arrive
         }
         if self.scanner.has_left_http() {
             self.connection.set_left_http();
         }
         self.connection.received(self.scanner.is_in_head());
+        self.scanner.body_fault_at().unwrap_or(bytes.len())
+    }
+
+    /// The error that hyper gets instead of the rest of a body that the scanner has rejected.
+    fn body_error(&self) -> Option<io::Error> {
+        self.scanner.body_fault_at()?;
+        let fault = self.scanner.fault()?;
+        Some(io::Error::new(io::ErrorKind::InvalidData, fault))
     }
 
     /// Whether the last response has ended and nothing is left unread. A socket is then closed without a shutdown,
@@ -191,6 +200,9 @@ impl AsyncRead for ClientIo {
         if self.held.is_some() {
             ready!(self.poll_release(cx))?;
         }
+        if let Some(error) = self.body_error() {
+            return Poll::Ready(Err(error));
+        }
         let before = buf.filled().len();
         let polled = if self.may_fill(buf.remaining()) {
             Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -198,7 +210,13 @@ impl AsyncRead for ClientIo {
             pin!((&mut self.stream).take(NARROW_BUFFER as u64 - 1)).poll_read(cx, buf)
         };
         if buf.filled().len() > before {
-            self.note_read(&mut buf.filled_mut()[before..]);
+            let readable = self.note_read(&mut buf.filled_mut()[before..]);
+            buf.set_filled(before + readable);
+            if readable == 0
+                && let Some(error) = self.body_error()
+            {
+                return Poll::Ready(Err(error)); // no bytes would mean that the client has closed its side
+            }
         }
         polled
     }

@@ -36,6 +36,11 @@ pub fn scan_head(bytes: &[u8], split: usize) {
         whole.has_left_http(),
         "the end of HTTP depends on the split"
     );
+    assert_eq!(
+        scanner.fault(),
+        whole.fault(),
+        "the fault depends on the split"
+    );
     let changed = whole_bytes
         .iter()
         .zip(bytes)

@@ -2,7 +2,7 @@
 //! `Content-Length` beside `Transfer-Encoding`, a repeated `Content-Length`, and a line feed without its carriage
 //! return. Two servers in a row may read such a head differently, which allows request smuggling (RFC 9112
 //! sections 2.2 and 6.3). It also rejects framing that hyper would reject only after it has discarded the head, so that
-//! the response can name what is wrong.
+//! the response can name what is wrong. After the last chunk of a body it rejects such a line feed, too.
 //!
 //! To reject a head, the scanner overwrites the offending line feed in the buffer that hyper is about to parse; hyper
 //! then gives up (`head_fault` says what the client reads). The scanner follows the stream only as far as it must:
@@ -33,6 +33,8 @@ pub struct HeadScanner {
     head: HeadFraming,
     partial: PartialLine,
     fault: Option<FramingFault>,
+    /// Where in the bytes that were scanned last a fault in a body stands.
+    body_fault_at: Option<usize>,
 }
 
 impl Default for HeadScanner {
@@ -45,16 +47,20 @@ impl Default for HeadScanner {
             },
             partial: PartialLine::default(),
             fault: None,
+            body_fault_at: None,
         }
     }
 }
 
-/// Why the scanner has rejected a head.
+/// Why the scanner has rejected a head, or the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FramingFault {
     /// RFC 9112 section 2.2 lets servers accept it, and some do not.
     #[error("a line of the head ends with a line feed but no carriage return")]
     BareLineFeed,
+    /// hyper would read on to the next CR LF CR LF, which may be the end of another request's head.
+    #[error("a line after the last chunk ends with a line feed but no carriage return")]
+    BareLineFeedInTrailers,
     #[error("Content-Length was sent more than once")]
     RepeatedLength,
     #[error("Content-Length and Transfer-Encoding were both sent")]
@@ -82,7 +88,7 @@ enum StreamPosition {
     AfterHttp,
     /// Frames of HTTP/2, after the first line of its preface.
     Http2,
-    /// The scanner has rejected a head.
+    /// The scanner has rejected a head or a body.
     Rejected,
 }
 
@@ -179,9 +185,14 @@ impl HeadScanner {
         self.position == StreamPosition::Http2 || self.head.seen == SeenLines::NoneOfConnection
     }
 
-    /// Why a head was rejected.
+    /// Why a head or a body was rejected.
     pub(super) const fn fault(&self) -> Option<FramingFault> {
         self.fault
+    }
+
+    /// Where in the bytes that were scanned last a fault in a body stands. hyper must read up to there, and then fail.
+    pub(super) const fn body_fault_at(&self) -> Option<usize> {
+        self.body_fault_at
     }
 
     /// Whether a head has begun and not ended yet.
@@ -190,8 +201,9 @@ impl HeadScanner {
         self.position == StreamPosition::Head && (self.head.has_lines() || !self.partial.is_empty())
     }
 
-    /// Scans the bytes that have just arrived. Returns false once a head was rejected.
+    /// Scans the bytes that have just arrived. Returns false once a head or a body was rejected.
     pub fn scan(&mut self, mut bytes: &mut [u8]) -> bool {
+        let length = bytes.len();
         while !bytes.is_empty() {
             match self.position {
                 StreamPosition::AfterHttp | StreamPosition::Http2 => return true,
@@ -211,6 +223,13 @@ impl HeadScanner {
                     let (here, reader) = reader.read(bytes);
                     self.position = match reader {
                         Some(ChunkReader::Ended) => StreamPosition::Head,
+                        Some(ChunkReader::BareLineFeed) => {
+                            let at = length - bytes.len() + here;
+                            bytes[here] = 0;
+                            self.reject(FramingFault::BareLineFeedInTrailers);
+                            self.body_fault_at = Some(at);
+                            return false;
+                        }
                         Some(reader) => StreamPosition::Chunked(reader),
                         None => StreamPosition::AfterHttp, // hyper closes the connection
                     };
@@ -226,8 +245,7 @@ impl HeadScanner {
                         Ok(position) => self.position = position,
                         Err(fault) => {
                             line[end] = 0;
-                            self.position = StreamPosition::Rejected;
-                            self.fault = Some(fault);
+                            self.reject(fault);
                             return false;
                         }
                     }
@@ -236,6 +254,12 @@ impl HeadScanner {
             }
         }
         true
+    }
+
+    #[cold]
+    fn reject(&mut self, fault: FramingFault) {
+        self.position = StreamPosition::Rejected;
+        self.fault = Some(fault);
     }
 
     /// Takes the last piece of a line, without its line feed. Returns what follows the line.

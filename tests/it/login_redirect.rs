@@ -37,6 +37,8 @@ async fn navigations_to_a_login_page_of_advanced_services_go_to_its_own_host() {
             let location = format!("{API}{target}");
             assert_eq!(answer.field("location"), Some(&*location));
             assert_eq!(answer.field("cache-control"), Some("no-store"));
+            let status = "cupbearer; details=\"sign-in\"";
+            assert_eq!(answer.field("proxy-status"), Some(status));
         }
     }
 }

@@ -157,6 +157,52 @@ async fn severe_heads_after_a_valid_request_are_rejected_too() {
     }
 }
 
+/// hyper reads on to CR LF CR LF in a trailer section, which may be the end of another request's head: that request
+/// would be lost, and the one behind it answered in its place.
+#[tokio::test]
+async fn a_line_after_the_last_chunk_that_ends_otherwise_than_with_cr_lf_is_rejected() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for end in [
+        "0\r\n\n",
+        "0\r\n\n\r\n",
+        "0\r\nX: a\n\r\n",
+        "0\r\nX: a\n\n",
+        "0\r\nX: a\r\n\n",
+        "0\r\nX: a\n\r\nY: b\r\n\r\n",
+        // These hyper rejects.
+        "0\r\nX: a\rb\r\n\r\n",
+        "0\r\n\ra\r\n\r\n",
+        "0\r\r\n\r\n",
+        "0\n\r\n",
+        "0;a\n\r\n\r\n",
+        "0;a\rb\r\n\r\n",
+        "1\na\r\n0\r\n\r\n",
+    ] {
+        let head = "POST /one HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (chunked, two, three) = (format!("{head}1\r\na\r\n{end}"), get("/two"), get("/three"));
+        let together = format!("{chunked}{two}{three}");
+        for pieces in [vec![together], vec![chunked, format!("{two}{three}")]] {
+            let before = upstream.completed();
+            let mut client = Client::connect(proxy.address).await;
+            for piece in pieces {
+                client.send(piece).await;
+            }
+            let answer = client.answer().await;
+            assert_eq!(answer.outcome(), (400, "bad_request".to_owned()), "{end:?}");
+            assert_eq!(answer.field("connection"), Some("close"), "{end:?}");
+            assert!(client.rest().await.is_empty(), "{end:?}");
+            assert_eq!(upstream.completed(), before, "{end:?}");
+        }
+    }
+    let others = upstream.seen();
+    assert!(
+        others.iter().all(|seen| seen.target == "/one"),
+        "{others:?}"
+    );
+    assert_eq!(ask(proxy.address, get("/alive")).await.text(), "/alive");
+}
+
 /// What follows an upgrade request is never a request: after a 101 it belongs to the tunnel, and otherwise the
 /// connection closes.
 #[tokio::test]

@@ -107,6 +107,8 @@ async fn a_callers_key_never_reaches_the_api_in_a_forwarded_authorization() {
         format!("{own}Authorization: BASIC   dGhlLWtleS1vZi1jaS0wMDAxOg==\r\n"),
         format!("{own}Authorization: Bearer %74he-key-of-ci-0001\r\n"),
         format!("{own}Authorization: Bearer theirs\r\nAuthorization: Bearer cbk_0\r\n"),
+        format!("{own}Authorization: Bearer app.{KEY}.v1\r\n"),
+        format!("{own}Authorization: Custom {{\"k\":\"\\u0074he-key-of-ci-0001\"}}\r\n"),
     ] {
         let answer = ask(address, request(&fields)).await;
         assert_eq!(
@@ -127,6 +129,10 @@ async fn a_callers_key_never_reaches_the_api_in_a_forwarded_authorization() {
     let seen = upstream.only_request();
     assert_eq!(seen.values("authorization"), ["Bearer theirs"]);
     assert_eq!(seen.values("x-cupbearer-key"), [""; 0]);
+
+    let long = ",".repeat(60_000);
+    let fields = format!("{own}Authorization: {long}\r\n");
+    assert_eq!(ask(address, request(&fields)).await.status, 200);
 }
 
 /// Issues the tokens `token-1`, `token-2` and so on.

@@ -50,13 +50,45 @@ async fn an_upgrade_to_http_in_any_version_is_not_forwarded() {
     let upstream = Upstream::echoing().await;
     let proxy = Proxy::before(&upstream).await;
     for protocol in [
-        "h2c", "H2C", "h2c/2", "HTTP/2.0", "http", "TLS/1.0", "h2c , x",
+        "h2c", "H2C", "h2c/2", "HTTP/2.0", "http", "TLS/1.0", "h2c , x", "h2c-14", "H2C-17", "h2",
+        "HTTP2", "SPDY/3.1", "h2c;x", "\"h2c\"",
     ] {
         let request = UPGRADE.replace("websocket", protocol);
         let answer = ask(proxy.address, request).await;
         assert_eq!(answer.status, 200, "{protocol}");
         let seen = upstream.seen().pop().unwrap();
         assert!(seen.values("upgrade").is_empty(), "{protocol}: {seen:?}");
+    }
+}
+
+/// An intermediary that does not know `Upgrade` may pass it on, and share its connection to us with other clients.
+#[tokio::test]
+async fn an_upgrade_that_connection_does_not_name_is_not_forwarded() {
+    let upstream = Upstream::echoing().await;
+    let proxy = Proxy::before(&upstream).await;
+    for (connection, expected) in [
+        ("", &[][..]),
+        ("Connection: close\r\n", &[]),
+        ("Connection: keep-alive\r\n", &[]),
+        ("Connection: x-upgrade, \"upgrade\"\r\n", &[]),
+        ("Connection: keep-alive, Upgrade\r\n", &["websocket"]),
+        (
+            "Connection: close\r\nConnection: UPGRADE\r\n",
+            &["websocket"],
+        ),
+    ] {
+        let request = UPGRADE.replace("Connection: Upgrade\r\n", connection);
+        let answer = ask(proxy.address, request).await;
+        assert_eq!(answer.status, 200, "{connection:?}");
+        assert_eq!(answer.field("connection"), Some("close"), "{connection:?}");
+        let seen = upstream.seen().pop().unwrap();
+        assert_eq!(seen.values("upgrade"), expected, "{connection:?}");
+        let named: &[&str] = if expected.is_empty() {
+            &[]
+        } else {
+            &["upgrade"]
+        };
+        assert_eq!(seen.values("connection"), named, "{connection:?}");
     }
 }
 

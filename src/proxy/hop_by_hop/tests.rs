@@ -23,6 +23,23 @@ fn every_nominated_field_is_found_in_whatever_order_they_stand() {
 }
 
 #[test]
+fn a_nominated_field_is_found_with_underscores_too() {
+    for (line, name) in [
+        ("x-se-cret", "x_se_cret"),
+        ("X_Se-Cret", "x-se-cret"),
+        ("x_se-cret", "x-se_cret"),
+        ("x_se_cret", "x_se_cret"),
+    ] {
+        let fields = nominated(&["x-z, a_b", line]);
+        assert!(
+            fields.contains(&HeaderName::from_static(name)),
+            "{line}: {name}"
+        );
+        assert!(!fields.contains(&HeaderName::from_static("x-se-cre_")));
+    }
+}
+
+#[test]
 fn the_fields_that_no_request_takes_to_the_upstream() {
     for name in [
         "host",

@@ -37,6 +37,7 @@ fn head(fields: &[(&'static str, &'static str)]) -> RequestHead {
         upload_counter: None,
         lease: None,
         has_zero_length: false,
+        is_for_document: false,
     }
 }
 
@@ -55,6 +56,25 @@ fn sent(template: &RequestTemplate, head: &RequestHead, name: &str) -> Vec<Strin
     lines
         .map(|line| line.to_str().unwrap().to_owned())
         .collect()
+}
+
+#[test]
+fn a_request_for_a_document_asks_for_all_of_it_whatever_the_spelling_and_whatever_connection_names()
+{
+    for fields in [
+        &[("accept-encoding", "gzip"), ("if-none-match", "x")][..],
+        &[("accept_encoding", "gzip"), ("if_none_match", "x")],
+        &[("connection", "accept-encoding"), ("accept-encoding", "br")],
+        &[("connection", "accept_encoding"), ("range", "bytes=0-3")],
+    ] {
+        let mut head = head(fields);
+        head.ask_for_whole_document();
+        let sent = template().headers(&head, &bearer());
+        assert_eq!(sent["accept-encoding"], "identity", "{fields:?}");
+        for gone in ["accept_encoding", "if-none-match", "if_none_match", "range"] {
+            assert!(!sent.contains_key(gone), "{gone} after {fields:?}");
+        }
+    }
 }
 
 #[test]

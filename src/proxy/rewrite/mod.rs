@@ -37,16 +37,6 @@ pub(super) struct Rewrite {
 /// The response fields that may contain the upstream's address.
 const REWRITTEN: [HeaderName; 2] = [header::LOCATION, header::SET_COOKIE];
 
-/// With any of these fields, the response may be only a part of the document, or have no content.
-const CONDITIONAL: [HeaderName; 6] = [
-    header::RANGE,
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
-    header::IF_RANGE,
-];
-
 impl Rewrite {
     /// With `asks_for_key`, clients need the key of a caller.
     pub(super) fn new(
@@ -87,7 +77,7 @@ impl Rewrite {
                 .iter()
                 .any(|pattern| pattern.matches_seldom(path));
         if expects {
-            request_whole_document(&mut head.headers);
+            head.ask_for_whole_document();
         }
         expects
     }
@@ -124,16 +114,6 @@ impl Rewrite {
             Some(_) | None => ClientResponseBody::streamed(response),
         }
     }
-}
-
-fn request_whole_document(headers: &mut HeaderMap) {
-    for name in &CONDITIONAL {
-        headers.remove(name);
-    }
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
 }
 
 fn rewrite_lines(

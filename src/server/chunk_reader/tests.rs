@@ -21,7 +21,7 @@ fn the_end_is_found_after_chunks_extensions_and_trailers() {
         "0005;a=\"b;c\" \r\nhe\r\no\r\n0\r\n\r\n",
         "5 \t ;x\r\n0\r\n\r\n\r\n1\r\n\n\r\n00\r\n\r\n",
         "A\r\n0123456789\r\na\r\n0123456789\r\n0;last\r\nX: y\r\nZ:\r\n\r\n",
-        "0\r\nX: y\nz\r\n\r\n",
+        "0\r\nX: \0\r\n\r\n",
     ] {
         let behind = format!("{body}GET / HTTP/1.1\r\n");
         assert_eq!(length_of(behind.as_bytes()), Some(body.len()), "{body:?}");
@@ -46,7 +46,33 @@ fn a_malformed_body_has_no_end() {
         "1\r\nab\r\n0\r\n\r\n",
         "1\r\na\n0\r\n\r\n",
         "10000000000000000\r\n0\r\n\r\n",
+        "0;a\rb\r\n\r\n",
+        "0\rX\r\n\r\n",
+        "0\r\n\rX\r\n\r\n",
     ] {
         assert_eq!(length_of(body.as_bytes()), None, "{body:?}");
+    }
+}
+
+/// hyper would read on to the next CR LF CR LF, and so swallow the requests before it.
+#[test]
+fn a_bare_line_feed_in_the_trailer_section_is_rejected_where_it_stands() {
+    for (before, rest) in [
+        ("0\r\n", "\n"),
+        ("0\r\n", "\n\r\n"),
+        ("0\r\nX: a", "\n\r\n"),
+        ("0\r\nX: a", "\n\n"),
+        ("0\r\nX: a\r\n", "\n"),
+        ("0\r\nX: a\r\nY", "\nZ: b\r\n\r\n"),
+        ("1\r\n\n\r\n0;x\r\n", "\n"),
+    ] {
+        let stream = format!("{before}{rest}GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(length_of(stream.as_bytes()), None, "{stream:?}");
+        let rejected = (before.len(), Some(ChunkReader::BareLineFeed));
+        assert_eq!(
+            ChunkReader::Start.read(stream.as_bytes()),
+            rejected,
+            "{stream:?}"
+        );
     }
 }

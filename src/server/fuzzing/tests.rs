@@ -13,7 +13,9 @@ fn results_do_not_depend_on_where_the_input_is_split() {
         &format!("GET / HTTP/1.1\r\nUpgrade: {zeros}, a\r\n\r\nGET / HTTP/1.1\n"),
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;a\r\nhello\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\nGET",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\r\nGET / HTTP/1.1\r\n\r\n",
         "5;a\r\nhello\r\n0\r\nX: y\r\n\r\nGET",
+        "5;a\r\nhello\r\n0\r\n\nGET / HTTP/1.1\r\n\r\n",
         "10000000000000000\r\n",
         "",
     ] {

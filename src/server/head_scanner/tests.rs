@@ -43,6 +43,8 @@ fn ambiguous_heads_are_rejected_however_they_are_split() {
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n0\r\n\r\nGET / HTTP/1.1\n",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\nGET / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: a\n\r\nGET / HTTP/1.1\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
         "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\n",
         "GET / HTTP/1.1\r\nUpgrade: H2c/2\r\n\r\nGET / HTTP/1.1\n",
@@ -52,6 +54,24 @@ fn ambiguous_heads_are_rejected_however_they_are_split() {
     ] {
         assert!(!passes(stream), "{stream:?}");
     }
+}
+
+#[test]
+fn the_place_of_a_fault_in_a_body_is_that_in_the_bytes_scanned_last() {
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let stream = format!("{head}1\r\na\r\n0\r\nX: a\n\r\nGET / HTTP/1.1\r\n\r\n");
+    let fault = head.len() + "1\r\na\r\n0\r\nX: a".len();
+    for split in 0..=fault {
+        let mut scanner = HeadScanner::default();
+        let (first, second) = stream.as_bytes().split_at(split);
+        assert!(scanner.scan(&mut first.to_vec()));
+        assert_eq!(scanner.body_fault_at(), None);
+        assert!(!scanner.scan(&mut second.to_vec()));
+        assert_eq!(scanner.body_fault_at(), Some(fault - split));
+    }
+    let mut scanner = HeadScanner::default();
+    assert!(!scanner.scan(&mut b"GET / HTTP/1.1\n".to_vec()));
+    assert_eq!(scanner.body_fault_at(), None, "a fault in a head");
 }
 
 #[test]
