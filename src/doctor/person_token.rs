@@ -19,7 +19,7 @@ const LONGEST: usize = 100;
 pub(super) struct PersonToken {
     who: String,
     usable_for: Duration,
-    /// What anyone can read of it; `None` if only the API can, or if there is none at the moment.
+    /// What can be read from the token. `None` while there is no token, or if only the API can read it.
     pub(super) content: Option<DecodedToken>,
     /// How long it was usable when it came.
     pub(super) lifetime: Duration,

@@ -15,7 +15,7 @@ use crate::credentials::Secret;
 const CLAIMS_OF_USE: [&str; 7] = ["iss", "iat", "exp", "scope", "scp", "groups", "roles"];
 
 impl Tokens {
-    /// What the current token of a person is valid for; `None` if there is none, or if only the API can read it.
+    /// What the person's current token permits. `None` while there is no token, or if only the API can read it.
     #[must_use]
     pub fn person_claims(&self) -> Option<Map<String, Value>> {
         let shared = &self.shared;

@@ -269,7 +269,7 @@ fn where_users_cannot_be_told_apart_a_person_is_offered_a_key_for_callers() {
         false,
         &["yes"]
     ));
-    // Nobody asks where users are told apart, about a unix socket, or about a machine's token.
+    // No question where users can be told apart, for a unix socket, or for a machine's token.
     assert!(!asked(&person, true, &[]));
     let socket = InitArgs {
         listen: Some("unix:/tmp/x.sock".to_owned()),
