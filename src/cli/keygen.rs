@@ -15,6 +15,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::output::{say, stdout_is_null_device, write_stdout};
 use super::quoting::toml_string;
 use super::staged_file::{FileMode, StagedFile, exists};
+use crate::config::keys::on_system;
 use crate::config::{Algorithm, is_caller_name};
 use crate::guard;
 use crate::token::{GeneratedKey, generate_key};
@@ -198,12 +199,8 @@ fn caller_advice(name: &str, out: Option<&Path>) -> String {
     } else {
         let location =
             "The key above is stored nowhere else: put it into a file for the proxy.".to_owned();
-        let folder = if cfg!(unix) {
-            "/run/secrets"
-        } else {
-            "C:/cupbearer"
-        };
-        (location, PathBuf::from(format!("{folder}/{name}.key")))
+        let file = on_system(&format!("/run/secrets/{name}.key"), cfg!(unix));
+        (location, PathBuf::from(file))
     };
     let file = toml_string(&file);
     format!(

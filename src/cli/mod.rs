@@ -59,6 +59,7 @@ use tokio::runtime::Runtime;
 use invocation::SettingsArgs;
 use signals::until_signal;
 
+use crate::config::keys::on_system;
 use crate::credentials;
 use crate::server;
 
@@ -75,7 +76,7 @@ pub use exit::Exit;
     about = "A local reverse proxy that holds an OAuth 2.0 client credentials grant and attaches \
              a fresh access token to every request",
     long_about = None,
-    after_help = EXAMPLES,
+    after_help = on_system(EXAMPLES, cfg!(unix)),
     args_override_self = false
 )]
 pub struct Cli {

@@ -10,7 +10,7 @@ use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say};
 
-/// Stop the running proxy, as SIGTERM does
+/// Stop the running proxy, as Ctrl-C does
 #[derive(Args)]
 #[group(skip)]
 #[command(after_help = "Example:\n  ./job; cupbearer quit")]

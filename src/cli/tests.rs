@@ -51,6 +51,20 @@ fn the_help_of_every_command_has_a_description_and_an_example_that_names_it() {
     assert!(help.contains("\nExamples:\n  cupbearer "), "{help}");
 }
 
+#[test]
+fn outside_unix_no_help_names_what_only_unix_has() {
+    for mut command in Cli::command()
+        .get_subcommands()
+        .cloned()
+        .chain([Cli::command()])
+    {
+        let help = on_system(&command.render_long_help().to_string(), false);
+        for word in ["unix:", "/run/", "/etc/", "SIGTERM", "chmod"] {
+            assert!(!help.contains(word), "{word}: {help}");
+        }
+    }
+}
+
 #[cfg(feature = "demo")]
 #[test]
 fn the_help_of_the_demo_shows_no_flag_that_the_demo_refuses() {

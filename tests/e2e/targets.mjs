@@ -197,7 +197,13 @@ test("for Windows, the program serves curl under Wine", async (t) => {
   assert.ok(existsSync(out), init.stdout + init.stderr);
   const text = readFileSync(out, "utf8");
   assert.ok(text.includes(authorizationServer.tokenUrl), text);
-  for (const told of [checked, status, quit, init]) assert.ok(!/unix:|\bkill\b|chmod|\/run\//.test(told.stdout + told.stderr), told.stdout + told.stderr);
+  assert.ok(!/unix:|\/run\/|\/etc\//.test(text), text);
+  const help = await command("--help");
+  const [, commands] = /^Commands:\n([^]*?)\n\n/m.exec(help.stdout);
+  const helps = [help];
+  for (const [, name] of commands.matchAll(/^ {2}([a-z]+) /gm)) helps.push(await command(name, "--help"));
+  assert.ok(helps.length > 10, commands);
+  for (const told of [checked, status, quit, init, ...helps]) assert.ok(!/unix:|\bkill\b|chmod|SIGTERM|\/run\//.test(told.stdout + told.stderr), told.stdout + told.stderr);
   const unix = await command("check", "--config", file, "--listen", "unix:/tmp/x.sock");
   assert.match(unix.stderr, /this system does not support\s+write "localhost:6749"$/m);
 });

@@ -9,12 +9,10 @@ use super::field_args::TokenFieldArgs;
 use super::identity::{ClientAuthMethod, GrantChoice};
 use super::identity_args::IdentityArgs;
 use crate::config::Surroundings;
+use crate::config::keys::on_system;
 use crate::config::paste::PastedTokenEndpoint;
 
-/// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
-#[derive(Args, Debug, Clone, Default)]
-#[group(skip)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Example:
   cupbearer init
   cupbearer init --upstream https://api.example.com/docs --client-id my-client \\
@@ -32,7 +30,12 @@ Example:
     --auth none --assertion-file /var/run/secrets/identity/token
 
 The secret itself is never taken from the command line.
-The written file is tried as `cupbearer doctor` would try it, and the exit code is the same.")]
+The written file is tried as `cupbearer doctor` would try it, and the exit code is the same.";
+
+/// Write a configuration file: asks for what it needs, or takes it from flags, and tries the result
+#[derive(Args, Debug, Clone, Default)]
+#[group(skip)]
+#[command(after_help = on_system(EXAMPLES, cfg!(unix)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct InitArgs {
     /// The API: any URL on it, such as that of its /docs page

@@ -10,7 +10,7 @@ use super::identity::{
     ClientAuthMethod, ClientProof, NewClient, NewGrant, NewIdentity, NewSource, NewTokenField,
     SecretLocation, SignInDevice,
 };
-use crate::config::keys::{KEYS, KeyInfo};
+use crate::config::keys::{KEYS, KeyInfo, on_system};
 
 /// Keys that users often need next. They are written as comments.
 const SUGGESTED: [&str; 6] = [
@@ -60,14 +60,10 @@ pub(super) fn text(config: &NewConfig, path: &Path) -> String {
 }
 
 fn write_key(text: &mut String, key: &KeyInfo, name: &str, value: Option<&toml::Value>) {
+    let help = on_system(key.help, cfg!(unix));
     let _infallible = match value {
-        Some(value) => write!(text, "\n# {}\n{name} = {value}\n", key.help),
-        None => write!(
-            text,
-            "\n# {}\n# {name} = {}\n",
-            key.help,
-            key.fallback.example()
-        ),
+        Some(value) => write!(text, "\n# {help}\n{name} = {value}\n"),
+        None => write!(text, "\n# {help}\n# {name} = {}\n", key.fallback.example()),
     };
 }
 

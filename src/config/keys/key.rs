@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::caller_name::caller_in;
+use super::on_system::on_system;
 use super::variable::variable;
 use crate::config::content::toml_value;
 use crate::config::problems::InvalidValue;
@@ -273,14 +274,9 @@ impl Fallback {
         }
     }
 
-    /// The same for a user of this system: only Unix has a folder of secrets.
+    /// The same for a user of this system.
     #[must_use]
     pub fn example(self) -> String {
-        if cfg!(unix) {
-            return self.text().to_owned();
-        }
-        let folder = "C:/cupbearer/";
-        let text = self.text().replace("/var/run/secrets/", folder);
-        text.replace("/run/secrets/", folder)
+        on_system(self.text(), cfg!(unix))
     }
 }

@@ -10,6 +10,7 @@ mod key;
 mod kinds;
 mod markdown;
 mod names;
+mod on_system;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub(crate) use key::{Key, ParseError, SecretKey};
 pub use markdown::markdown_table;
 pub use names::find;
 pub(crate) use names::{is_section, nearest_path, nearest_variable, variables};
+pub(crate) use on_system::on_system;
 pub(crate) use table::*;
 pub use table::{CALLER_KEYS, KEYS};
 pub use variable::PREFIX;

@@ -58,7 +58,7 @@ const NAME: Key<String> = text("name", Default("\"cupbearer\""),
     "The name of this proxy in Via, logs and metrics: letters, digits, \".\", \"_\", \"-\".");
 
 const LISTEN: Key<String> = text("listen", Default("\"localhost:6749\""),
-    "Where callers connect. \"localhost\" means the loopback address of every address family of this machine. Other possibilities are \"127.0.0.1:0\" (any free port), \"0.0.0.0:6749\" or \"unix:/run/cupbearer/api.sock\".");
+    "Where callers connect. \"localhost\" means the loopback address of every address family of this machine. Other possibilities are \"127.0.0.1:0\" (any free port) and \"0.0.0.0:6749\"; on Unix also \"unix:/run/cupbearer/api.sock\".");
 
 const LISTEN_MODE: Key<u32> = mode("listen_mode", Default("\"0600\""),
     "Who may connect to a unix socket, as octal file permissions: \"0600\" for this user, \"0660\" for its group too.");

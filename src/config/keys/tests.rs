@@ -56,3 +56,16 @@ fn the_credentials_room_names_keys_that_exist() {
         }
     }
 }
+
+#[test]
+fn outside_unix_no_example_or_address_is_one_of_unix() {
+    for key in &KEYS {
+        let texts = [key.fallback.text(), key.help].map(|text| on_system(text, false));
+        for folder in ["/run/", "/etc/", "/var/"] {
+            let is_unix = |text: &String| text.contains(folder) || text.contains("unix:");
+            assert!(!texts.iter().any(is_unix), "{}: {texts:?}", key.path);
+        }
+    }
+    let here = on_system("{ file = \"/run/secrets/client_secret\" }", true);
+    assert_eq!(here, "{ file = \"/run/secrets/client_secret\" }");
+}
