@@ -146,6 +146,20 @@ sys.exit(str(problem) if problem else 0)`;
   assert.ok(names.includes("rustls") && !names.includes("proptest") && !names.includes("windows-sys"), `${names}`);
 });
 
+test("the crate contains every file that the program is compiled from, and neither tests nor packaging", async () => {
+  const list = (await succeeds("cargo", ["package", "--allow-dirty", "--list", "--quiet"], { cwd: ROOT })).trim().split("\n");
+  const sources = (await succeeds("git", ["ls-files", "build.rs", "src"], { cwd: ROOT })).trim().split("\n");
+  const program = sources.filter((path) => path.endsWith(".rs") && !/(^|\/)tests(\.rs$|\/)/.test(path));
+  const included = program.flatMap((path) => {
+    const includes = readFileSync(join(ROOT, path), "utf8").matchAll(/include_(?:str|bytes)!\(\s*"([^"]+)"/g);
+    return [...includes].map(([, name]) => join(dirname(path), name));
+  });
+  assert.ok(included.length > 5, `${included}`);
+  const needed = [...sources, ...included, "Cargo.lock", "LICENSE", "README.md"];
+  assert.deepEqual(needed.filter((path) => !list.includes(path)), []);
+  assert.deepEqual(list.filter((path) => /^(tests|packaging|docs|fuzz|\.)/.test(path)), [".cargo_vcs_info.json"]);
+});
+
 test("SHA256SUMS covers every file, and packaging the same binary again gives the same bytes", async (t) => {
   const names = readdirSync(packages.light).filter((name) => name !== "SHA256SUMS");
   const sums = readFileSync(join(packages.light, "SHA256SUMS"), "utf8");
@@ -593,6 +607,16 @@ test("every action is pinned by its commit, and what has never run says so", () 
     }
     assert.match(text, /never run|has run on a hosted runner yet/i, name);
   }
+});
+
+test("CI compiles with the minimum Rust version of Cargo.toml, and checks the targets that it does not run", () => {
+  const [, minimum] = /^rust-version = "(.+)"$/m.exec(readFileSync(join(ROOT, "Cargo.toml"), "utf8"));
+  const ci = readFileSync(join(WORKFLOWS, "ci.yml"), "utf8");
+  const job = /^ {2}minimum-rust:\n([^]*?)\n\n/m.exec(ci)[1];
+  assert.ok(job.includes(`image: rust:${minimum}-bookworm\n`) && job.includes(`RUSTUP_TOOLCHAIN: ${minimum}.0`), job);
+  assert.match(job, /cargo check --locked --all-features/);
+  assert.ok(readFileSync(join(ROOT, "docs/installing.md"), "utf8").includes(`Rust ${minimum} or later`));
+  assert.match(ci, /packaging\/build --check aarch64-apple-darwin x86_64-pc-windows-gnu$/m);
 });
 
 /** A copy of what check-tag reads, with these changes; returns the script. */
