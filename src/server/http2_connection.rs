@@ -77,6 +77,7 @@ pub(super) async fn serve_http2<S: HttpService>(
         Arc::clone(&slot.registry),
         OpenStreams::new(Arc::clone(tracked)),
         streams.executor(),
+        limits.header_bytes,
     );
     let connection = builder(streams.executor(), &limits).serve_connection(io, service);
     let managed = ManagedHttp2 {
@@ -93,6 +94,12 @@ pub(super) async fn serve_http2<S: HttpService>(
     }
 }
 
+/// What hyper reads of a head. It rejects a longer one without our knowledge, so that no response could say why and
+/// nothing would be logged; hence this leaves room for most heads that are too long.
+fn longest_head(header_bytes: usize) -> u32 {
+    u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX)
+}
+
 /// hyper's settings, which bound what one connection may cost.
 pub(super) fn builder(
     streams: NewStreams,
@@ -102,7 +109,7 @@ pub(super) fn builder(
     let mut builder = http2::Builder::new(streams);
     builder
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(longest_head(limits.header_bytes))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)

@@ -3,7 +3,7 @@
 //!
 //! The `h2` crate has already refused what is malformed: fields that belong to one connection, a `TE` other than
 //! `trailers`, names in upper case, missing, repeated or misplaced pseudo-header fields, a `Content-Length` that is not
-//! the length of the content.
+//! the length of the content. It also refuses heads that are far longer than `limits.header_bytes`.
 
 use http::request;
 use http::uri::{PathAndQuery, Scheme};
@@ -24,21 +24,48 @@ const OF_CONNECTION: [&str; 5] = [
 ///
 /// # Errors
 /// Why no service gets to see the request.
-pub(super) fn to_http1(head: &mut request::Parts) -> Result<(), HeadFault> {
+pub(super) fn to_http1(head: &mut request::Parts, header_bytes: usize) -> Result<(), HeadFault> {
     if head.method == Method::CONNECT {
         return Ok(()); // the guard rejects it
     }
+    // `h2` keeps no scheme without an authority, instead of which a request may have a `Host`.
     let scheme = head.uri.scheme();
-    if scheme.is_none_or(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+    if scheme.is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
         return Err(HeadFault::fixed(
             "the pseudo-header field :scheme is neither http nor https",
         ));
     }
+    check_fields(head, header_bytes)?;
     name_host(head);
     join_cookies(&mut head.headers);
     let count = head.headers.len();
     if count > MAX_FIELDS {
         return Err(HeadFault::TooManyFields { count });
+    }
+    Ok(())
+}
+
+/// The length in HTTP/1.1, which `limits.header_bytes` limits, and the ends of each value (RFC 9113 section 8.2.1).
+fn check_fields(head: &request::Parts, limit: usize) -> Result<(), HeadFault> {
+    const REQUEST_LINE: usize = "  HTTP/1.1\r\n".len();
+    const LINE: usize = ": \r\n".len();
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let target = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let host = head.uri.authority().map_or(0, |authority| {
+        header::HOST.as_str().len() + authority.as_str().len() + LINE
+    });
+    let mut length = head.method.as_str().len() + target.len() + REQUEST_LINE + host;
+    for (name, value) in &head.headers {
+        let value = value.as_bytes();
+        if is_space(value.first()) || is_space(value.last()) {
+            return Err(HeadFault::fixed(
+                "the value of a field begins or ends with a space or a tab",
+            ));
+        }
+        length += name.as_str().len() + value.len() + LINE;
+    }
+    if length > limit {
+        return Err(HeadFault::TooLong { limit });
     }
     Ok(())
 }

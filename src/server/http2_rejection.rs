@@ -72,10 +72,12 @@ pub(super) async fn respond_in_http2<S>(
 
 /// The response in the form of HTTP/2; a 503 without content to a second request.
 fn in_form(form: ResponseForm, response: Option<Response<Bytes>>) -> Response<Full<Bytes>> {
-    let (mut head, content) = response.unwrap_or_default().into_parts();
-    if head.status == StatusCode::OK {
-        head.status = StatusCode::SERVICE_UNAVAILABLE;
-    }
+    let response = response.unwrap_or_else(|| {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    });
+    let (mut head, content) = response.into_parts();
     let content = match form.apply(&mut head, Some(content.len() as u64)) {
         Following::Nothing => Bytes::new(),
         Following::Data | Following::DataAndTrailers(_) => content,

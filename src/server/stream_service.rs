@@ -33,6 +33,8 @@ pub(super) struct StreamService<S> {
     registry: Arc<ConnectionRegistry>,
     streams: Arc<OpenStreams>,
     new: NewStreams,
+    /// `limits.header_bytes`.
+    header_bytes: usize,
 }
 
 impl<S> StreamService<S> {
@@ -42,6 +44,7 @@ impl<S> StreamService<S> {
         registry: Arc<ConnectionRegistry>,
         streams: Arc<OpenStreams>,
         new: NewStreams,
+        header_bytes: usize,
     ) -> Self {
         Self {
             service: RefCell::new(service),
@@ -49,6 +52,7 @@ impl<S> StreamService<S> {
             registry,
             streams,
             new,
+            header_bytes,
         }
     }
 
@@ -79,7 +83,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for StreamServic
         self.new.announce(stream.progress());
         let (mut head, incoming) = request.into_parts();
         let form = ResponseForm::of(&head);
-        let pending = match to_http1(&mut head) {
+        let pending = match to_http1(&mut head, self.header_bytes) {
             Ok(()) => {
                 // Content with a length has no trailers in HTTP/1.1.
                 let has_trailers = head.headers.contains_key(header::TRAILER);

@@ -215,6 +215,26 @@ test("the guard checks :authority as it checks Host, and cupbearer's own errors 
   assert.equal(head.text, "");
 });
 
+test("a head above limits.header_bytes is rejected with a reason, logged and counted, unless it is more than twice as long", async (t) => {
+  const { proxy } = await setUpStandIns(t, echo, { config: '[limits]\nheader_bytes = "8KiB"' });
+  const session = open(t, proxy.url);
+  const asked = (length) => ask(session, { ":path": "/long", "x-long": "y".repeat(length) });
+  assert.equal((await asked(7900)).headers[":status"], 200);
+  for (const length of [8200, 16_000]) {
+    const { headers, text } = await asked(length);
+    assert.equal(headers[":status"], 431);
+    const { reason, detail } = JSON.parse(text);
+    assert.equal(reason, "too_large");
+    assert.match(detail, /limits\.header_bytes/);
+  }
+  const far = await asked(20_000);
+  assert.deepEqual([far.headers[":status"], far.text], [431, ""]);
+  const lines = () => proxy.output.stderr.split("\n").filter((line) => /"reason":"too_large"/.test(line) && /"path":"\/long"/.test(line));
+  await until(() => lines().length === 2, "two lines");
+  const [, admin] = /admin +(http:\/\/127\.0\.0\.1:\d+)/.exec(proxy.output.stderr);
+  assert.match((await curl(`${admin}/metrics`)).stdout, /cupbearer_failed_requests_total\{[^}]*reason="too_large"[^}]*\} 2\n/);
+});
+
 test("what HTTP/2 forbids in a request resets its stream, and the API sees nothing", async (t) => {
   let seen = 0;
   const { proxy } = await setUpStandIns(t, (request, response) => ((seen += 1), response.end()));
@@ -247,6 +267,24 @@ test("limits.streams is what the client may open at once, and each stream counts
     return another.remoteSettings.maxConcurrentStreams === 9;
   }, "the new limit");
   assert.equal(session.remoteSettings.maxConcurrentStreams, 7, "an open connection keeps its own");
+});
+
+test("one client may take all of limits.in_flight with several connections, and what it takes beyond is rejected at once", async (t) => {
+  const waiting = [];
+  const { proxy } = await setUpStandIns(t, (request, response) => void waiting.push(response), { config: "[limits]\nstreams = 2\nin_flight = 8" });
+  const greedy = Array.from({ length: 5 }, () => open(t, proxy.url));
+  const asked = greedy.flatMap((session) => [ask(session, { ":path": "/" }), ask(session, { ":path": "/" })]);
+  await until(() => waiting.length === 8, "eight requests");
+  assert.equal((await Promise.race(asked)).headers[":status"], 503);
+  const other = open(t, proxy.url);
+  assert.equal((await ask(other, { ":path": "/" })).headers[":status"], 503);
+  for (const response of waiting) response.end("ok");
+  const statuses = (await Promise.all(asked)).map(({ headers }) => headers[":status"]).sort();
+  assert.deepEqual(statuses, [...Array(8).fill(200), 503, 503]);
+  const served = ask(other, { ":path": "/" });
+  await until(() => waiting.length === 9, "a request of the other client");
+  waiting[8].end("ok");
+  assert.equal((await served).text, "ok");
 });
 
 test("an upload that is not forwarded does not hold up another upload or a response", async (t) => {
@@ -344,6 +382,9 @@ test("logs, metrics and the status page say that a request came as HTTP/2", asyn
   const [, admin] = /admin +(http:\/\/127\.0\.0\.1:\d+)/.exec(proxy.output.stderr);
   const metrics = await curl(`${admin}/metrics`);
   assert.match(metrics.stdout, /cupbearer_http2_requests_total(\{[^}]*\})? 1\n/);
+  const status = JSON.parse((await curl(`${admin}/status`)).stdout);
+  const shown = Object.fromEntries(status.proxies[0].recent.map(({ path, http }) => [path, http]));
+  assert.deepEqual(shown, { "/two": "HTTP/2", "/one": "HTTP/1.1" });
 });
 
 function pairs(raw) {

@@ -67,4 +67,5 @@ def outcome(port, fields):
     return "closed"
 
 
-print(json.dumps({name: outcome(int(sys.argv[1]), fields) for name, fields in CASES.items()}))
+if __name__ == "__main__":
+    print(json.dumps({name: outcome(int(sys.argv[1]), fields) for name, fields in CASES.items()}))

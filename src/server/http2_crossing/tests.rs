@@ -10,7 +10,7 @@ fn crossed(uri: &str, fields: &[(&'static str, &str)]) -> Result<request::Parts,
         request.headers_mut().append(*name, value);
     }
     let (mut head, ()) = request.into_parts();
-    to_http1(&mut head).map(|()| head)
+    to_http1(&mut head, 8192).map(|()| head)
 }
 
 fn values(head: &request::Parts, name: HeaderName) -> Vec<&str> {
@@ -45,6 +45,31 @@ fn several_hosts_stay_several() {
 fn a_scheme_that_is_not_of_http_is_rejected() {
     let fault = crossed("ftp://localhost/", &[]).unwrap_err();
     assert!(fault.to_string().contains(":scheme"), "{fault}");
+}
+
+#[test]
+fn a_request_without_authority_keeps_its_host() {
+    let head = crossed("/a", &[("host", "localhost")]).unwrap();
+    assert_eq!(values(&head, header::HOST), ["localhost"]);
+}
+
+#[test]
+fn a_value_that_begins_or_ends_with_a_space_is_rejected() {
+    for value in [" 1", "1 ", "\t1", "1\t", " "] {
+        let fault = crossed("http://localhost/", &[("x", value)]).unwrap_err();
+        assert!(fault.to_string().contains("a space or a tab"), "{fault}");
+    }
+    assert!(crossed("http://localhost/", &[("x", "1 \t1"), ("y", "")]).is_ok());
+}
+
+#[test]
+fn a_head_is_as_long_as_it_would_be_in_http1() {
+    let written = "GET /a?b HTTP/1.1\r\nhost: localhost\r\nx: \r\n";
+    let longest = "y".repeat(8192 - written.len());
+    let sent = |value: &str| crossed("http://localhost/a?b", &[("x", value)]);
+    assert!(sent(&longest).is_ok());
+    let fault = sent(&(longest + "y")).unwrap_err();
+    assert_eq!(fault, HeadFault::TooLong { limit: 8192 });
 }
 
 #[test]
