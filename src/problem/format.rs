@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, Method, header};
 
+use super::grpc;
+
 /// Fetch metadata: what kind of request the browser says this is.
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -14,18 +16,29 @@ pub enum ProblemFormat {
     Page,
     /// An HTML page with one ordinary link to this path and query of ours. A click on it is a same-origin request.
     PageWithLink(String),
+    /// Two fields of a response of this media type, for a gRPC client.
+    Grpc(&'static str),
 }
 
 impl ProblemFormat {
-    /// A page for a browser that navigates. If the client sends no fetch metadata, a page for a GET that prefers
-    /// HTML to JSON. Never [`Self::PageWithLink`], which only the guard offers.
+    /// The form of gRPC for a call of it. A page for a browser that navigates. If the client sends no fetch metadata, a
+    /// page for a GET that prefers HTML to JSON. Never [`Self::PageWithLink`], which only the guard offers.
     #[must_use]
     pub fn preferred_by(method: &Method, headers: &HeaderMap) -> Self {
+        if let Some(media_type) = grpc::media_type(method, headers) {
+            return Self::Grpc(media_type);
+        }
         let wants_page = match headers.get(&SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate",
             None => method == Method::GET && prefers_html(headers),
         };
         if wants_page { Self::Page } else { Self::Json }
+    }
+
+    /// The same without a page.
+    #[must_use]
+    pub(crate) fn without_page(method: &Method, headers: &HeaderMap) -> Self {
+        grpc::media_type(method, headers).map_or(Self::Json, Self::Grpc)
     }
 }
 

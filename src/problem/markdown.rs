@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::reason::Reason;
 
-/// Every reason with its status, who is responsible and what to do, as a Markdown table.
+/// Every reason with its statuses, who is responsible and what to do, as a Markdown table.
 #[must_use]
 pub fn markdown_table() -> String {
     let mut text = String::from(
-        "| `reason` | status | responsible | what to do |\n| --- | --- | --- | --- |\n",
+        "| `reason` | status | gRPC | responsible | what to do |\n| --- | --- | --- | --- | --- |\n",
     );
     let mut reasons = Reason::ALL.as_slice();
     while let [first, ..] = reasons {
@@ -29,6 +29,11 @@ fn write_row(text: &mut String, first: Reason, variants: &[Reason]) {
         Reason::UpstreamStalled => "in the log only".to_owned(),
         _ => distinct(variants, |reason| reason.status().as_str().to_owned()).join(", "),
     };
+    let grpc = distinct(variants, |reason| {
+        let status = reason.grpc_status();
+        format!("{} ({})", status.name(), status.code())
+    })
+    .join(", ");
     let remedies = distinct(variants, |reason| reason.remedy().to_owned());
     let remedy = if let [only] = remedies.as_slice() {
         only.clone()
@@ -40,7 +45,7 @@ fn write_row(text: &mut String, first: Reason, variants: &[Reason]) {
     };
     let _infallible = writeln!(
         text,
-        "| `{}` | {status} | {} | {remedy} |",
+        "| `{}` | {status} | {grpc} | {} | {remedy} |",
         first.name(),
         first.responsible(),
     );

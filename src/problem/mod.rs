@@ -1,10 +1,12 @@
-//! The responses that cupbearer generates itself: the table of reasons, problem details and the small HTML page.
+//! The responses that cupbearer generates itself: the table of reasons, problem details, the small HTML page, and the
+//! form for gRPC clients.
 //!
 //! A caller tells our 503 from the API's by `Proxy-Status`. A `detail` says what to do next, such as which key to
 //! set, and never shows the internals of the process.
 
 mod escape;
 mod format;
+mod grpc;
 mod markdown;
 mod page;
 mod plain;
@@ -15,6 +17,7 @@ mod sign_in_links;
 
 pub(crate) use escape::escape_html;
 pub use format::ProblemFormat;
+pub use grpc::GrpcStatus;
 pub use markdown::markdown_table;
 pub(crate) use page::protect as protect_page;
 pub use reason::Reason;

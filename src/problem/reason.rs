@@ -1,4 +1,4 @@
-//! Why cupbearer answered instead of the upstream: one table with the name, the status, the `Proxy-Status` error
+//! Why cupbearer answered instead of the upstream: one table with the name, the statuses, the `Proxy-Status` error
 //! type and the row of docs/troubleshooting.md of each reason.
 //!
 //! To add a reason, add a variant before `Internal`, which stays last. The compiler then asks for its line in
@@ -6,6 +6,7 @@
 
 use http::{HeaderValue, StatusCode};
 
+use super::grpc::GrpcStatus;
 use super::plain::plain_text;
 
 /// Why cupbearer answered instead of the upstream. Other people's scripts read the names, so they never change.
@@ -79,18 +80,21 @@ pub enum Reason {
 struct ReasonEntry {
     name: &'static str,
     status: StatusCode,
+    grpc_status: GrpcStatus,
     proxy_error: &'static str,
     proxy_status: &'static str,
     responsible: &'static str,
     remedy: &'static str,
 }
 
-/// The name, the status, the `Proxy-Status` error type; then who is responsible and what to do, as Markdown.
+/// The name, the status, that of gRPC, the `Proxy-Status` error type; then who is responsible and what to do, as
+/// Markdown.
 macro_rules! entry {
-    ($name:literal, $status:ident, $error:literal, $responsible:literal, $remedy:literal) => {
+    ($name:literal, $status:ident, $grpc_status:ident, $error:literal, $responsible:literal, $remedy:literal) => {
         &ReasonEntry {
             name: $name,
             status: StatusCode::$status,
+            grpc_status: GrpcStatus::$grpc_status,
             proxy_error: $error,
             proxy_status: concat!("cupbearer; error=", $error, "; details=\"", $name, "\""),
             responsible: $responsible,
@@ -140,10 +144,16 @@ impl Reason {
         self.entry().name
     }
 
-    /// The status of the response.
+    /// The status of the response, except to a gRPC client.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.entry().status
+    }
+
+    /// The status for a gRPC client.
+    #[must_use]
+    pub const fn grpc_status(self) -> GrpcStatus {
+        self.entry().grpc_status
     }
 
     /// The registered `Proxy-Status` error type (RFC 9209 section 2.3).
@@ -191,65 +201,65 @@ impl Reason {
     #[rustfmt::skip] // one entry is two lines
     const fn entry(self) -> &'static ReasonEntry {
         match self {
-            Self::TokenUnavailable => entry!("token_unavailable", SERVICE_UNAVAILABLE, "proxy_internal_error", "the token endpoint or the network path to it; or whatever issues an assertion, or the token itself (`token.source`)",
+            Self::TokenUnavailable => entry!("token_unavailable", SERVICE_UNAVAILABLE, Unavailable, "proxy_internal_error", "the token endpoint or the network path to it; or whatever issues an assertion, or the token itself (`token.source`)",
                 "Wait for `Retry-After`. If the problem persists, run `cupbearer doctor`."),
-            Self::TokenRefused => entry!("token_refused", BAD_GATEWAY, "proxy_configuration_error", "your configuration",
+            Self::TokenRefused => entry!("token_refused", BAD_GATEWAY, Unavailable, "proxy_configuration_error", "your configuration",
                 "Run `cupbearer doctor` to find out which of the client id, secret, assertion, method or scope is rejected by the authorization server, or cannot be used; `detail` says whose fault it is. A corrected secret file takes effect within 5 s."),
-            Self::LoginRequired => entry!("login_required", SERVICE_UNAVAILABLE, "proxy_internal_error", "the person whose token cupbearer uses",
+            Self::LoginRequired => entry!("login_required", SERVICE_UNAVAILABLE, Unavailable, "proxy_internal_error", "the person whose token cupbearer uses",
                 "Sign in at the address in `login_url`: nobody has signed in yet, or the token has ended. See [sign-in.md](sign-in.md)."),
-            Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, "dns_error", "your configuration, or DNS",
+            Self::UpstreamDns => entry!("upstream_dns", BAD_GATEWAY, Unavailable, "dns_error", "your configuration, or DNS",
                 "Correct `upstream.url` if it is misspelt, or connect to the VPN. If only a corporate proxy resolves external names, set `network.proxy`."),
-            Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, "connection_refused", "the API",
+            Self::UpstreamRefused => entry!("upstream_refused", BAD_GATEWAY, Unavailable, "connection_refused", "the API",
                 "Start the API, or correct the port in `upstream.url`: nothing is listening there."),
-            Self::UpstreamConnectTimeout => entry!("upstream_connect_timeout", GATEWAY_TIMEOUT, "connection_timeout", "the network path to the API",
+            Self::UpstreamConnectTimeout => entry!("upstream_connect_timeout", GATEWAY_TIMEOUT, Unavailable, "connection_timeout", "the network path to the API",
                 "Check the VPN and `network.proxy`: a firewall may be dropping the connection. The limit is `upstream.connect_timeout`."),
-            Self::UpstreamProxy => entry!("upstream_proxy", BAD_GATEWAY, "destination_unavailable", "the corporate proxy",
+            Self::UpstreamProxy => entry!("upstream_proxy", BAD_GATEWAY, Unavailable, "destination_unavailable", "the corporate proxy",
                 "Read the proxy's response in `detail`. For a 407, set a user name and password in `network.proxy`."),
-            Self::UpstreamTlsCertificate => entry!("upstream_tls", BAD_GATEWAY, "tls_certificate_error", "the API's certificate, or an intercepting proxy",
+            Self::UpstreamTlsCertificate => entry!("upstream_tls", BAD_GATEWAY, Unavailable, "tls_certificate_error", "the API's certificate, or an intercepting proxy",
                 "Check the issuer that `detail` names: trust it with `network.ca_file`, or correct the clock."),
-            Self::UpstreamTlsProtocol => entry!("upstream_tls", BAD_GATEWAY, "tls_protocol_error", "the API's certificate, or an intercepting proxy",
+            Self::UpstreamTlsProtocol => entry!("upstream_tls", BAD_GATEWAY, Unavailable, "tls_protocol_error", "the API's certificate, or an intercepting proxy",
                 "Check the issuer that `detail` names: trust it with `network.ca_file`, or correct the clock."),
-            Self::UpstreamHeadTimeout => entry!("upstream_head_timeout", GATEWAY_TIMEOUT, "http_response_timeout", "the API",
+            Self::UpstreamHeadTimeout => entry!("upstream_head_timeout", GATEWAY_TIMEOUT, DeadlineExceeded, "http_response_timeout", "the API",
                 "Check what the request did before you send it again: **the API may have carried it out.** It accepted the request but sent no response within `upstream.head_timeout`."),
-            Self::UpstreamClosed => entry!("upstream_closed", BAD_GATEWAY, "connection_terminated", "the API",
+            Self::UpstreamClosed => entry!("upstream_closed", BAD_GATEWAY, Unavailable, "connection_terminated", "the API",
                 "Check what the request did before you send it again: the API may have carried it out. It closed the connection before its response was complete."),
-            Self::UpstreamProtocol => entry!("upstream_protocol", BAD_GATEWAY, "http_protocol_error", "the API, or a server in front of it",
+            Self::UpstreamProtocol => entry!("upstream_protocol", BAD_GATEWAY, Unavailable, "http_protocol_error", "the API, or a server in front of it",
                 "Check `upstream.url`, which may say `http` instead of `https`: the response is not valid HTTP."),
-            Self::UpstreamStalled => entry!("upstream_stalled", GATEWAY_TIMEOUT, "connection_read_timeout", "the API or the caller",
+            Self::UpstreamStalled => entry!("upstream_stalled", GATEWAY_TIMEOUT, DeadlineExceeded, "connection_read_timeout", "the API or the caller",
                 "Raise `upstream.stall_timeout` if such long pauses are normal: no data passed in either direction for that long, so the exchange was aborted."),
-            Self::Saturated => entry!("saturated", SERVICE_UNAVAILABLE, "connection_limit_reached", "too many simultaneous requests",
+            Self::Saturated => entry!("saturated", SERVICE_UNAVAILABLE, ResourceExhausted, "connection_limit_reached", "too many simultaneous requests",
                 "Try again after a second, or raise `limits.in_flight`."),
-            Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, "proxy_internal_error", "no one: a normal shutdown",
+            Self::Draining => entry!("draining", SERVICE_UNAVAILABLE, Unavailable, "proxy_internal_error", "no one: a normal shutdown",
                 "Send the request again: cupbearer stopped before the whole request head had arrived."),
-            Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, "http_request_denied", "the caller",
+            Self::CallerUnknown => entry!("caller_unknown", UNAUTHORIZED, Unauthenticated, "http_request_denied", "the caller",
                 "Give the caller a key of `guard.callers`: it sent no key, or an unknown one. See [callers.md](callers.md)."),
-            Self::HostRefused => entry!("host_refused", FORBIDDEN, "http_request_denied", "the caller",
+            Self::HostRefused => entry!("host_refused", FORBIDDEN, PermissionDenied, "http_request_denied", "the caller",
                 "Add the name in `Host` to `guard.hosts` if the name is yours; it is not a loopback name."),
-            Self::OriginRefused => entry!("origin_refused", FORBIDDEN, "http_request_denied", "a web page",
+            Self::OriginRefused => entry!("origin_refused", FORBIDDEN, PermissionDenied, "http_request_denied", "a web page",
                 "Add the origin of the page that sent the request to `guard.origins`, but only if the page is your own tool. For Postman in a browser, see [clients.md](clients.md)."),
-            Self::UserRefused => entry!("user_refused", FORBIDDEN, "http_request_denied", "the caller",
+            Self::UserRefused => entry!("user_refused", FORBIDDEN, PermissionDenied, "http_request_denied", "the caller",
                 "Set `guard.local_users` as `detail` says if the caller may use this proxy: it runs as another user on this machine, and `detail` names both users."),
-            Self::RuleRefused => entry!("rule_refused", FORBIDDEN, "http_request_denied", "a rule",
+            Self::RuleRefused => entry!("rule_refused", FORBIDDEN, PermissionDenied, "http_request_denied", "a rule",
                 "Change the key that `detail` names if the request should be allowed: `guard.read_only`, `.allow`, `.deny`, or the caller's own key of the same name."),
-            Self::TargetRefused => entry!("target_refused", MISDIRECTED_REQUEST, "http_request_denied", "the caller",
+            Self::TargetRefused => entry!("target_refused", MISDIRECTED_REQUEST, PermissionDenied, "http_request_denied", "the caller",
                 "Give the tool cupbearer's address as the address of the API. The request line names another host: the tool is using cupbearer as a *forward* proxy."),
-            Self::MethodRefused => entry!("method_refused", METHOD_NOT_ALLOWED, "http_request_denied", "the caller",
+            Self::MethodRefused => entry!("method_refused", METHOD_NOT_ALLOWED, Unimplemented, "http_request_denied", "the caller",
                 "Use another method: `CONNECT`, `TRACE` and `TRACK` are never forwarded. `CONNECT` also means that the tool is using cupbearer as a forward proxy."),
-            Self::TargetTooLong => entry!("too_large", URI_TOO_LONG, "http_request_error", "the caller",
+            Self::TargetTooLong => entry!("too_large", URI_TOO_LONG, ResourceExhausted, "http_request_error", "the caller",
                 "Shorten the request target: it is longer than 65,534 bytes."),
-            Self::HeadTooLarge => entry!("too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "http_request_error", "the caller",
+            Self::HeadTooLarge => entry!("too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, ResourceExhausted, "http_request_error", "the caller",
                 "Shorten the request head: it is longer than `limits.header_bytes`, or has more than 100 fields."),
-            Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, "http_request_error", "the caller",
+            Self::ClientTimeout => entry!("client_timeout", REQUEST_TIMEOUT, DeadlineExceeded, "http_request_error", "the caller",
                 "Find out why the caller is slow: it did not finish its request head within `limits.header_timeout`, or sent no part of its request body for `upstream.stall_timeout`."),
-            Self::BadRequest => entry!("bad_request", BAD_REQUEST, "http_request_error", "the caller",
+            Self::BadRequest => entry!("bad_request", BAD_REQUEST, Internal, "http_request_error", "the caller",
                 "Correct the request where `detail` says: it is malformed, or two servers could interpret it differently."),
-            Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, "http_request_error", "the caller",
+            Self::CodingNotSupported => entry!("not_supported", NOT_IMPLEMENTED, Unimplemented, "http_request_error", "the caller",
                 "Send a compressed body with `Content-Encoding`: the only supported transfer coding is `chunked`."),
-            Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, "http_request_error", "the caller",
+            Self::VersionNotSupported => entry!("not_supported", HTTP_VERSION_NOT_SUPPORTED, Unimplemented, "http_request_error", "the caller",
                 "Use HTTP/2, HTTP/1.1 or HTTP/1.0: no other version is supported."),
-            Self::Loop => entry!("loop", LOOP_DETECTED, "proxy_loop_detected", "your configuration",
+            Self::Loop => entry!("loop", LOOP_DETECTED, Internal, "proxy_loop_detected", "your configuration",
                 "Correct `upstream.url`: it leads back to cupbearer."),
-            Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, "proxy_internal_error", "cupbearer",
+            Self::Internal => entry!("internal", INTERNAL_SERVER_ERROR, Internal, "proxy_internal_error", "cupbearer",
                 "Please report it, with the log lines that have this `request_id`."),
         }
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::format::ProblemFormat;
+use super::grpc::{self, GRPC_MESSAGE, GRPC_STATUS};
 use super::page;
 use super::reason::Reason;
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -23,7 +24,7 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="cupbeare
 const OWN_FIELD_CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"X-Cupbearer-Key realm="cupbearer""#);
 
-/// A response that cupbearer generates, before it is written as problem details or as a page.
+/// A response that cupbearer generates, before it is written as problem details, as a page or for a gRPC client.
 ///
 /// Fields that a reason always carries (the challenge of `caller_unknown`, `Retry-After: 1` of `saturated`,
 /// `Connection: close` of `draining`) need not be set.
@@ -74,6 +75,7 @@ impl<'a> ProblemResponse<'a> {
             ProblemFormat::Json => self.json(),
             ProblemFormat::Page => self.page(None),
             ProblemFormat::PageWithLink(target) => self.page(Some(target)),
+            ProblemFormat::Grpc(media_type) => self.grpc(media_type),
         }
     }
 
@@ -107,6 +109,17 @@ impl<'a> ProblemResponse<'a> {
             html.into(),
         );
         page::protect(response.headers_mut());
+        response
+    }
+
+    /// The end of a call, without content.
+    fn grpc(&self, media_type: &'static str) -> Response<Bytes> {
+        let mut response = self.with_fields(HeaderValue::from_static(media_type), Bytes::new());
+        *response.status_mut() = StatusCode::OK;
+        let status = self.reason.grpc_status().code();
+        let headers = response.headers_mut();
+        headers.insert(GRPC_STATUS, HeaderValue::from(status));
+        headers.insert(GRPC_MESSAGE, grpc::message(self.detail));
         response
     }
 

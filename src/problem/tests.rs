@@ -10,37 +10,37 @@ use super::*;
 
 /// What other programs rely on, row by row: none of these names and numbers may change.
 #[rustfmt::skip]
-const CONTRACT: [(Reason, &str, u16, &str); 30] = [
-    (Reason::TokenUnavailable, "token_unavailable", 503, "proxy_internal_error"),
-    (Reason::TokenRefused, "token_refused", 502, "proxy_configuration_error"),
-    (Reason::LoginRequired, "login_required", 503, "proxy_internal_error"),
-    (Reason::UpstreamDns, "upstream_dns", 502, "dns_error"),
-    (Reason::UpstreamRefused, "upstream_refused", 502, "connection_refused"),
-    (Reason::UpstreamConnectTimeout, "upstream_connect_timeout", 504, "connection_timeout"),
-    (Reason::UpstreamProxy, "upstream_proxy", 502, "destination_unavailable"),
-    (Reason::UpstreamTlsCertificate, "upstream_tls", 502, "tls_certificate_error"),
-    (Reason::UpstreamTlsProtocol, "upstream_tls", 502, "tls_protocol_error"),
-    (Reason::UpstreamHeadTimeout, "upstream_head_timeout", 504, "http_response_timeout"),
-    (Reason::UpstreamClosed, "upstream_closed", 502, "connection_terminated"),
-    (Reason::UpstreamProtocol, "upstream_protocol", 502, "http_protocol_error"),
-    (Reason::UpstreamStalled, "upstream_stalled", 504, "connection_read_timeout"),
-    (Reason::Saturated, "saturated", 503, "connection_limit_reached"),
-    (Reason::Draining, "draining", 503, "proxy_internal_error"),
-    (Reason::CallerUnknown, "caller_unknown", 401, "http_request_denied"),
-    (Reason::HostRefused, "host_refused", 403, "http_request_denied"),
-    (Reason::OriginRefused, "origin_refused", 403, "http_request_denied"),
-    (Reason::UserRefused, "user_refused", 403, "http_request_denied"),
-    (Reason::RuleRefused, "rule_refused", 403, "http_request_denied"),
-    (Reason::TargetRefused, "target_refused", 421, "http_request_denied"),
-    (Reason::MethodRefused, "method_refused", 405, "http_request_denied"),
-    (Reason::TargetTooLong, "too_large", 414, "http_request_error"),
-    (Reason::HeadTooLarge, "too_large", 431, "http_request_error"),
-    (Reason::ClientTimeout, "client_timeout", 408, "http_request_error"),
-    (Reason::BadRequest, "bad_request", 400, "http_request_error"),
-    (Reason::CodingNotSupported, "not_supported", 501, "http_request_error"),
-    (Reason::VersionNotSupported, "not_supported", 505, "http_request_error"),
-    (Reason::Loop, "loop", 508, "proxy_loop_detected"),
-    (Reason::Internal, "internal", 500, "proxy_internal_error"),
+const CONTRACT: [(Reason, &str, u16, u16, &str); 30] = [
+    (Reason::TokenUnavailable, "token_unavailable", 503, 14, "proxy_internal_error"),
+    (Reason::TokenRefused, "token_refused", 502, 14, "proxy_configuration_error"),
+    (Reason::LoginRequired, "login_required", 503, 14, "proxy_internal_error"),
+    (Reason::UpstreamDns, "upstream_dns", 502, 14, "dns_error"),
+    (Reason::UpstreamRefused, "upstream_refused", 502, 14, "connection_refused"),
+    (Reason::UpstreamConnectTimeout, "upstream_connect_timeout", 504, 14, "connection_timeout"),
+    (Reason::UpstreamProxy, "upstream_proxy", 502, 14, "destination_unavailable"),
+    (Reason::UpstreamTlsCertificate, "upstream_tls", 502, 14, "tls_certificate_error"),
+    (Reason::UpstreamTlsProtocol, "upstream_tls", 502, 14, "tls_protocol_error"),
+    (Reason::UpstreamHeadTimeout, "upstream_head_timeout", 504, 4, "http_response_timeout"),
+    (Reason::UpstreamClosed, "upstream_closed", 502, 14, "connection_terminated"),
+    (Reason::UpstreamProtocol, "upstream_protocol", 502, 14, "http_protocol_error"),
+    (Reason::UpstreamStalled, "upstream_stalled", 504, 4, "connection_read_timeout"),
+    (Reason::Saturated, "saturated", 503, 8, "connection_limit_reached"),
+    (Reason::Draining, "draining", 503, 14, "proxy_internal_error"),
+    (Reason::CallerUnknown, "caller_unknown", 401, 16, "http_request_denied"),
+    (Reason::HostRefused, "host_refused", 403, 7, "http_request_denied"),
+    (Reason::OriginRefused, "origin_refused", 403, 7, "http_request_denied"),
+    (Reason::UserRefused, "user_refused", 403, 7, "http_request_denied"),
+    (Reason::RuleRefused, "rule_refused", 403, 7, "http_request_denied"),
+    (Reason::TargetRefused, "target_refused", 421, 7, "http_request_denied"),
+    (Reason::MethodRefused, "method_refused", 405, 12, "http_request_denied"),
+    (Reason::TargetTooLong, "too_large", 414, 8, "http_request_error"),
+    (Reason::HeadTooLarge, "too_large", 431, 8, "http_request_error"),
+    (Reason::ClientTimeout, "client_timeout", 408, 4, "http_request_error"),
+    (Reason::BadRequest, "bad_request", 400, 13, "http_request_error"),
+    (Reason::CodingNotSupported, "not_supported", 501, 12, "http_request_error"),
+    (Reason::VersionNotSupported, "not_supported", 505, 12, "http_request_error"),
+    (Reason::Loop, "loop", 508, 13, "proxy_loop_detected"),
+    (Reason::Internal, "internal", 500, 13, "proxy_internal_error"),
 ];
 
 fn id(text: &str) -> RequestId {
@@ -71,7 +71,7 @@ fn text(response: &Response<Bytes>) -> &str {
 #[test]
 fn every_reason_has_the_name_the_status_and_the_error_type_of_the_contract() {
     assert_eq!(CONTRACT.map(|(reason, ..)| reason), Reason::ALL);
-    for (reason, name, status, error) in CONTRACT {
+    for (reason, name, status, _, error) in CONTRACT {
         let response = ProblemResponse::new(reason, "why", &id("r-1")).response();
         assert_eq!(response.status(), status, "{name}");
         let proxy_status = format!("cupbearer; error={error}; details=\"{name}\"");
@@ -130,6 +130,66 @@ fn optional_fields_are_set_and_retry_after_is_in_whole_seconds() {
     };
     assert_eq!(field(&answer.response(), "allow"), "GET");
     assert_eq!(field(&answer.response(), "connection"), "close");
+}
+
+#[test]
+fn a_grpc_client_reads_status_and_message_in_fields_of_a_200() {
+    let id = id("r-1");
+    let format = ProblemFormat::Grpc("application/grpc");
+    for (reason, name, _, status, error) in CONTRACT {
+        let answer = ProblemResponse {
+            format: &format,
+            ..ProblemResponse::new(reason, "50 % of \"it\",\n\u{e4}.", &id)
+        };
+        let response = answer.response();
+        assert_eq!(response.status(), 200, "{name}");
+        assert_eq!(
+            field(&response, "grpc-status"),
+            status.to_string(),
+            "{name}"
+        );
+        let message = "50 %25 of \"it\",%0A%C3%A4.";
+        assert_eq!(field(&response, "grpc-message"), message);
+        assert_eq!(field(&response, "content-type"), "application/grpc");
+        let proxy_status = format!("cupbearer; error={error}; details=\"{name}\"");
+        assert_eq!(field(&response, "proxy-status"), proxy_status);
+        assert_eq!(field(&response, "x-request-id"), "r-1");
+        assert!(response.body().is_empty());
+    }
+}
+
+#[test]
+fn a_post_with_a_media_type_of_grpc_is_a_call() {
+    fn of_post(media_type: &str) -> ProblemFormat {
+        let headers = headers(&[("content-type", media_type), ("accept", "text/html")]);
+        ProblemFormat::preferred_by(&Method::POST, &headers)
+    }
+    for name in ["", "+proto", "+json", ";a=b", " ; a=b"] {
+        let media_type = format!("application/grpc{name}");
+        assert_eq!(
+            of_post(&media_type),
+            ProblemFormat::Grpc("application/grpc")
+        );
+        for web in ["application/grpc-web", "Application/gRPC-Web-Text"] {
+            let media_type = format!("{web}{name}");
+            assert_eq!(
+                of_post(&media_type),
+                ProblemFormat::Grpc("application/grpc-web")
+            );
+        }
+    }
+    for other in [
+        "application/grpcx",
+        "application/grpc-other",
+        "application/json",
+        "application/grp",
+        "",
+    ] {
+        assert_eq!(of_post(other), ProblemFormat::Json, "{other}");
+    }
+    let headers = headers(&[("content-type", "application/grpc")]);
+    let of_get = ProblemFormat::preferred_by(&Method::GET, &headers);
+    assert_eq!(of_get, ProblemFormat::Json);
 }
 
 #[test]

@@ -118,8 +118,10 @@ impl AccessRecord {
         self.upload_counter.clone()
     }
 
-    /// The response begins now.
+    /// The response begins now. If it is our own, the status is that of its reason, because gRPC clients always get a
+    /// 200.
     pub(super) fn set_status(&mut self, status: StatusCode) {
+        let status = self.reason.map_or(status, Reason::status);
         self.head = Some((status, Instant::now()));
     }
 

@@ -19,7 +19,7 @@ use super::errors::ForwardFailure;
 use super::in_flight_limit::Permit;
 use super::response_body::{ClientResponseBody, EndOfResponse};
 use crate::guard::CallerName;
-use crate::problem::{ProblemResponse, Reason, RequestId, X_REQUEST_ID};
+use crate::problem::{ProblemFormat, ProblemResponse, Reason, RequestId, X_REQUEST_ID};
 use crate::text::error_chain;
 use crate::upstream::BodyError;
 
@@ -104,6 +104,7 @@ where
             request.extensions_mut().insert(counter);
         }
         RequestFuture {
+            format: ProblemFormat::without_page(request.method(), request.headers()),
             forwarding: Box::pin(self.forward.call(IdentifiedRequest { request, id })),
             end: Some(end),
         }
@@ -126,6 +127,8 @@ pub(super) struct RequestFuture<F> {
     /// Boxed, since it is some kilobytes that would otherwise be copied from layer to layer for each request, and
     /// reserved by each connection that has none.
     forwarding: Pin<Box<F>>,
+    /// That of the response to a panic.
+    format: ProblemFormat,
     end: Option<Box<RecordedEnd>>,
 }
 
@@ -162,7 +165,7 @@ where
             }
             Err(panic) => {
                 end = this.take_end();
-                panic_response(panic.as_ref(), &mut end.record)
+                panic_response(panic.as_ref(), &this.format, &mut end.record)
             }
         };
         end.record.set_status(response.status());
@@ -202,6 +205,7 @@ fn failure_response(
 #[cold]
 fn panic_response(
     panic: &(dyn Any + Send),
+    format: &ProblemFormat,
     record: &mut AccessRecord,
 ) -> Response<ClientResponseBody> {
     // The panic hook has logged where it happened. The message may contain values of the request, so it is not shown.
@@ -210,6 +214,7 @@ fn panic_response(
     let detail =
         "cupbearer failed to handle this request. This is a bug in cupbearer: please report it.";
     let problem = ProblemResponse {
+        format,
         close: true,
         ..ProblemResponse::new(Reason::Internal, detail, record.request_id())
     };

@@ -45,6 +45,13 @@ async fn after_a_panic_the_client_gets_a_500_and_the_next_request_is_served() {
         assert_eq!(response.headers()[X_REQUEST_ID], "this-one");
         assert_eq!(response.headers()[http::header::CONNECTION], "close");
     }
+    let mut call = request("/now");
+    *call.method_mut() = http::Method::POST;
+    let media_type = HeaderValue::from_static("application/grpc");
+    call.headers_mut()
+        .insert(http::header::CONTENT_TYPE, media_type);
+    let response = service.clone().oneshot(call).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "13");
     let response = service.oneshot(request("/fine")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
