@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
@@ -49,6 +50,8 @@ pub(super) struct ClientIo {
     wide_buffer: Option<OwnedSemaphorePermit>,
     /// What looks like hyper's response to a head that it cannot parse, and has not been written.
     held: Option<Vec<u8>>,
+    /// What hyper has read and not parsed before it was made anew.
+    unparsed: Bytes,
 }
 
 struct Linger {
@@ -70,7 +73,23 @@ impl ClientIo {
             linger: None,
             wide_buffer: None,
             held: None,
+            unparsed: Bytes::new(),
         }
+    }
+
+    /// Ready when the client has sent something or closed its side, and rarely without either.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_readable(cx)
+    }
+
+    /// hyper will read `bytes` once more.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unparsed = bytes;
+    }
+
+    /// The buffer that had the permission is gone.
+    pub(super) fn give_back_wide_buffer(&mut self) {
+        self.wide_buffer = None;
     }
 
     /// The socket alone.
@@ -202,6 +221,11 @@ impl AsyncRead for ClientIo {
         }
         if let Some(error) = self.body_error() {
             return Poll::Ready(Err(error));
+        }
+        if !self.unparsed.is_empty() {
+            let length = self.unparsed.len().min(buf.remaining());
+            buf.put_slice(&self.unparsed.split_to(length));
+            return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let polled = if self.may_fill(buf.remaining()) {

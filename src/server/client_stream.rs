@@ -66,6 +66,18 @@ impl ClientStream {
         }
     }
 
+    /// Ready when the client has sent something or closed its side, and rarely without either. It must have been read
+    /// until nothing was left, because a TLS session may hold what its socket does not.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(session) => session.get_ref().0.poll_read_ready(cx),
+        };
+        polled.map(drop) // the next read gets the error
+    }
+
     /// Removes it from the current runtime. A TLS session never moves to another one.
     pub(super) fn detach(self) -> io::Result<DetachedStream> {
         match self {

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::client_io::{ClientIo, WIDE_BUFFER};
+use super::client_io::ClientIo;
 use super::client_stream::ClientStream;
 use super::handshake::shake_hands;
 use super::head_fault::{UNKNOWN, UnreadableHead, restore};
 use super::http2_connection::{may_be_preface, serve_http2};
+use super::hyper_side::HyperSide;
 use super::last_response;
 use super::registry::ConnectionSlot;
 use super::service::HttpService;
@@ -69,21 +68,15 @@ async fn serve_http<S: HttpService>(
     stream.set_nodelay();
     let header_bytes = slot.registry.limits().header_bytes;
     let tracked = Arc::clone(&slot.connection);
-    let io = TokioIo::new(ClientIo::new(
+    let io = ClientIo::new(
         stream,
         Arc::clone(&tracked),
         Arc::clone(&slot.registry.metrics),
-    ));
+    );
     let service = TrackedService::new(service, Arc::clone(&tracked));
-    let connection = http1::Builder::new()
-        .max_header_size(header_bytes)
-        // This also bounds how much of a response may wait: a client that reads slowly costs 125 kB more than with
-        // 64 KiB, in addition to the 2.4 MB that the system holds.
-        .max_buf_size(header_bytes.max(WIDE_BUFFER))
-        .serve_connection(io, service)
-        .with_upgrades();
+    let hyper_side = HyperSide::new(io, service, header_bytes);
     let mut managed = ManagedConnection {
-        connection,
+        hyper_side,
         slot: &slot,
         obeyed: ConnectionCommand::Continue,
         is_started: false,
@@ -108,7 +101,7 @@ async fn serve_http<S: HttpService>(
     }
     // Rare, and larger than what every connection needs.
     Box::pin(end_unserved(
-        managed.connection,
+        managed.hyper_side,
         ended,
         header_bytes,
         &slot,
@@ -131,22 +124,22 @@ enum ConnectionEnd {
 
 /// Ends a connection whose last request no service has seen, if there is one, with a response.
 async fn end_unserved<S: HttpService>(
-    connection: HttpConnection<S>,
+    hyper_side: HyperSide<S>,
     ended: ConnectionEnd,
     header_bytes: usize,
     slot: &ConnectionSlot,
     peer: Peer,
 ) {
-    let Some(parts) = connection.into_parts() else {
+    let Some(remains) = hyper_side.into_remains() else {
         return; // it has become a tunnel
     };
-    let (mut io, unparsed) = (parts.io.into_inner(), parts.read_buf);
+    let (mut io, unparsed) = (remains.io, remains.unparsed);
     let is_error = matches!(ended, ConnectionEnd::Ended(Err(_)));
     if is_error && slot.registry.limits().streams > 0 && is_http2(&io, &unparsed) {
-        let service = parts.service.into_inner();
+        let service = remains.service.into_inner();
         return serve_http2(io.into_stream(), unparsed, slot, peer, service).await;
     }
-    drop(parts.service);
+    drop(remains.service);
     let cause = match &ended {
         ConnectionEnd::Closed => return,
         ConnectionEnd::Ended(Ok(())) => {
@@ -208,12 +201,9 @@ fn is_unreadable_head(error: &hyper::Error, tracked: &TrackedConnection) -> bool
         || (error.is_incomplete_message() && tracked.can_end_head())
 }
 
-/// hyper's side of a connection.
-type HttpConnection<S> = http1::UpgradeableConnection<TokioIo<ClientIo>, TrackedService<S>>;
-
 /// A connection that obeys its [`ConnectionCommand`].
 struct ManagedConnection<'a, S: HttpService> {
-    connection: HttpConnection<S>,
+    hyper_side: HyperSide<S>,
     slot: &'a ConnectionSlot,
     obeyed: ConnectionCommand,
     is_started: bool,
@@ -246,19 +236,39 @@ impl<S: HttpService> Future for &mut ManagedConnection<'_, S> {
 
 impl<S: HttpService> ManagedConnection<'_, S> {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        Pin::new(&mut self.connection)
-            .poll(cx)
-            .map(ConnectionEnd::Ended)
+        let polled = self.hyper_side.poll(cx).map(ConnectionEnd::Ended);
+        if self.obeyed == ConnectionCommand::Rest && !self.hyper_side.is_resting() {
+            self.obeyed = ConnectionCommand::Continue;
+            let tracked = &self.slot.connection;
+            tracked.withdraw(ConnectionCommand::Rest, self.obeyed);
+        }
+        polled
     }
 
     fn obey(&mut self, command: ConnectionCommand, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         match command {
             ConnectionCommand::Continue => self.poll_connection(cx),
+            ConnectionCommand::Rest => self.rest(cx),
             ConnectionCommand::GiveWay => self.give_way(cx),
             ConnectionCommand::Close => self.close(cx),
             ConnectionCommand::EndHead => self.end_head(cx),
             ConnectionCommand::Cut => Poll::Ready(self.closed_or(ConnectionEnd::Cut)),
         }
+    }
+
+    /// Gives hyper's buffers back, unless a request has arrived.
+    fn rest(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        if let Poll::Ready(ended) = self.poll_connection(cx) {
+            return Poll::Ready(ended);
+        }
+        let tracked = &self.slot.connection;
+        if !tracked.may_rest() {
+            tracked.withdraw(ConnectionCommand::Rest, self.obeyed);
+            return Poll::Pending;
+        }
+        self.hyper_side.rest();
+        self.obeyed = ConnectionCommand::Rest;
+        self.poll_connection(cx) // so that what arrives wakes the task
     }
 
     fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
@@ -300,7 +310,7 @@ impl<S: HttpService> ManagedConnection<'_, S> {
             return Poll::Pending;
         }
         self.obeyed = ConnectionCommand::Close;
-        Pin::new(&mut self.connection).graceful_shutdown();
+        self.hyper_side.graceful_shutdown();
         self.poll_connection(cx)
     }
 
@@ -347,3 +357,6 @@ impl<S: HttpService> ManagedConnection<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

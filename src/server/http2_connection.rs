@@ -142,7 +142,8 @@ impl<S: HttpService> Future for ManagedHttp2<'_, S> {
             self.is_started = true;
         }
         match self.slot.connection.command() {
-            ConnectionCommand::Continue => self.poll_all(cx),
+            // The buffers of HTTP/2 belong to the connection as long as it lives.
+            ConnectionCommand::Continue | ConnectionCommand::Rest => self.poll_all(cx),
             ConnectionCommand::GiveWay => self.give_way(cx),
             ConnectionCommand::Close => self.close(cx),
             ConnectionCommand::EndHead => self.end_head(cx),

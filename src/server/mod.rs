@@ -28,6 +28,7 @@ mod http2_connection;
 mod http2_crossing;
 mod http2_io;
 mod http2_rejection;
+mod hyper_side;
 mod last_response;
 mod limits;
 mod open_streams;

@@ -76,8 +76,7 @@ impl OpenConnections {
 }
 
 fn is_candidate(connection: &TrackedConnection, limits: &ConnectionLimits) -> bool {
-    connection.gives_way(limits.unread_gives_way)
-        && connection.command() == ConnectionCommand::Continue
+    connection.gives_way(limits.unread_gives_way) && connection.command() <= ConnectionCommand::Rest
 }
 
 /// One of the connections that a server may have open, released on drop.
@@ -160,6 +159,7 @@ impl ConnectionRegistry {
             match slot.connection.command() {
                 ConnectionCommand::Cut => Poll::Ready(()),
                 ConnectionCommand::Continue
+                | ConnectionCommand::Rest
                 | ConnectionCommand::GiveWay
                 | ConnectionCommand::Close
                 | ConnectionCommand::EndHead => tunnel.as_mut().poll(cx),

@@ -19,6 +19,10 @@ use super::limits::ConnectionLimits;
 /// have uploaded once.
 const WIDE_CONNECTIONS: usize = 16;
 
+/// How long a connection is idle before it gives hyper's buffers back. Without a pause, a client that sends one request
+/// after the other would have them made anew for each.
+const REST_AFTER: Duration = Duration::from_millis(500);
+
 /// How long a response may take that began before the client's certificate ended.
 const CERTIFICATE_GRACE: Duration = Duration::from_secs(30);
 
@@ -40,6 +44,8 @@ pub(super) enum ConnectionPhase {
 pub(super) enum ConnectionCommand {
     /// Keep going.
     Continue,
+    /// Give hyper's buffers back until the client sends something.
+    Rest,
     /// Close unless a request has arrived, to make room for a new connection.
     GiveWay,
     /// Finish the current request, then close.
@@ -191,6 +197,15 @@ impl TrackedConnection {
         !self.is_busy() && is_read
     }
 
+    /// Whether hyper holds nothing for this connection: no request, no response, and no part of either.
+    pub(super) fn may_rest(&self) -> bool {
+        self.is_idle()
+            && !self.is_write_blocked()
+            && !self.is_unread()
+            && !self.has_left_http()
+            && !self.has_held_response()
+    }
+
     /// Whether the connection has waited for a head for less than `grace`.
     pub(super) fn is_new(&self, grace: Duration, now: u64) -> bool {
         let waited = now.saturating_sub(self.since());
@@ -280,9 +295,10 @@ impl TrackedConnection {
     pub(super) fn command(&self) -> ConnectionCommand {
         match self.command.load(Ordering::Relaxed) {
             0 => ConnectionCommand::Continue,
-            1 => ConnectionCommand::GiveWay,
-            2 => ConnectionCommand::Close,
-            3 => ConnectionCommand::EndHead,
+            1 => ConnectionCommand::Rest,
+            2 => ConnectionCommand::GiveWay,
+            3 => ConnectionCommand::Close,
+            4 => ConnectionCommand::EndHead,
             _ => ConnectionCommand::Cut,
         }
     }
@@ -342,6 +358,9 @@ impl TrackedConnection {
             }
             // An idle connection closes at once; one that cannot flush its last bytes is cut later.
             ConnectionPhase::Idle if exceeds(since, limits.keep_alive) => ConnectionCommand::Close,
+            ConnectionPhase::Idle if exceeds(since, REST_AFTER) && self.may_rest() => {
+                ConnectionCommand::Rest
+            }
             ConnectionPhase::Head | ConnectionPhase::Busy | ConnectionPhase::Idle => {
                 ConnectionCommand::Continue
             }

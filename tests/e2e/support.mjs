@@ -110,10 +110,9 @@ export async function start(args, find, { env, under = [], binary = CUPBEARER } 
     output,
     pid: child.pid,
     /** Highest resident memory since the start, in KiB (Linux). */
-    async peakMemoryKib() {
-      const status = await readFile(`/proc/${child.pid}/status`, "utf8");
-      return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]);
-    },
+    peakMemoryKib: () => memoryKib(child.pid, "VmHWM"),
+    /** Resident memory now, in KiB (Linux). */
+    memoryKib: () => memoryKib(child.pid, "VmRSS"),
     /** Sends a signal after which the process continues. */
     signal: (signal) => child.kill(signal),
     /** Asks it to stop and returns its exit code, or the signal that ended it. May be called more than once. */
@@ -124,6 +123,11 @@ export async function start(args, find, { env, under = [], binary = CUPBEARER } 
       return code ?? killedBy;
     },
   };
+}
+
+async function memoryKib(pid, field) {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)[1]);
 }
 
 /** Runs a program to its end, with `input` (text, bytes or a stream) on its standard input. */
