@@ -42,7 +42,7 @@ impl Telemetry {
     pub fn change_level(&self) -> impl Fn(&LogConfig) + Send + Sync + 'static {
         let replace_filter = self.replace_filter.clone();
         move |log| {
-            let filter = EnvFilter::builder().parse(&log.level);
+            let filter = filter(&log.level);
             if let (Some(replace_filter), Ok(filter)) = (&replace_filter, filter) {
                 replace_filter(filter);
             }
@@ -90,7 +90,7 @@ fn json_line(line: &str, now: SystemTime) -> String {
 /// # Errors
 /// `log.level` is not a valid level or directive.
 pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseError> {
-    let filter = EnvFilter::builder().parse(&log.level)?;
+    let filter = filter(&log.level)?;
     let as_text = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Text => true,
@@ -102,6 +102,22 @@ pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseEr
         replace_filter,
         is_json: !as_text,
     })
+}
+
+/// The filter for `log.level`. The `h2` crate warns of frames that any client can send as often as it likes, and quotes
+/// them, so its lines need a level for everything, or one of their own.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let is_verbose = |directive: &str| {
+        let verbose = ["debug", "trace", "4", "5"];
+        verbose
+            .iter()
+            .any(|word| directive.eq_ignore_ascii_case(word))
+    };
+    let mut directives = level.split(',').map(str::trim);
+    if directives.any(|directive| is_verbose(directive) || directive.starts_with("h2")) {
+        return EnvFilter::builder().parse(level);
+    }
+    EnvFilter::builder().parse(format!("h2=off,{level}"))
 }
 
 /// Installs the subscriber. Returns how to replace its filter, or `None` if another one is installed already.

@@ -85,6 +85,7 @@ function all(outcome, why, names) {
 test("cupbearer holds each case of the RFCs", { timeout: 120_000 }, async (t) => {
   const { proxy } = await setUpStandIns(t, upstream, { config: '[log]\naccess = "none"\n[limits]\nstreams = 40\n', env: { CUPBEARER_LOG__LEVEL: "info" } });
   await holds(t, new URL(proxy.url).port, CUPBEARER);
+  assert.doesNotMatch(proxy.output.stderr, /"target":"h2/, "no client writes to the log");
 });
 
 test("nghttpx holds the same cases", { timeout: 120_000 }, async (t) => {

