@@ -1,29 +1,35 @@
-# The image of a sidecar: the binary and the certificate authorities of the base, without a shell.
+# The image of a sidecar: a static binary and the certificate authorities, and nothing else.
 #
-#   docker build --tag cupbearer .
+#   docker build --tag cupbearer .                          # docker buildx build --platform … for other processors
 #
 # docs/sidecar.md explains how to run it; tests/e2e/image.test.mjs tests it.
 
-# Needs cargo and a C compiler, and the same C library as RUN_IMAGE.
+# Needs cargo, rustup or the targets of musl, Python 3.11 with venv, and /etc/ssl/certs.
 ARG BUILD_IMAGE=docker.io/library/rust:1-bookworm
-# Needs glibc, libgcc and /etc/ssl/certs. This one has no shell.
-ARG RUN_IMAGE=gcr.io/distroless/cc-debian12
 
-FROM ${BUILD_IMAGE} AS build
-# A profile of Cargo.toml; the tests use one that compiles faster.
-ARG PROFILE=release
+# Always of this machine's own processor: it compiles for the other one, so no compiler is emulated.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+RUN python3 -c 'import ensurepip, venv' || (apt-get update && apt-get install --yes --no-install-recommends python3-venv)
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 # Not built, but Cargo.toml names these files, so cargo requires them.
 COPY benches ./benches
+COPY packaging/build ./packaging/
 COPY src ./src
+# A profile of Cargo.toml; the tests use one that compiles faster.
+ARG PROFILE=release
+# The processor of the image, as docker names it.
+ARG TARGETARCH
 # The context has no repository, so `--version --verbose` shows this.
 ARG REVISION=
 # Without the demo, whose keys and accounts do not belong in production, and without the desktop's keyring.
-RUN CUPBEARER_COMMIT=${REVISION} cargo build --locked --no-default-features --profile ${PROFILE} --bin cupbearer \
- && cp target/${PROFILE}/cupbearer /cupbearer
+RUN case ${TARGETARCH} in amd64) processor=x86_64 ;; arm64) processor=aarch64 ;; *) exit 1 ;; esac \
+ && CUPBEARER_COMMIT=${REVISION} packaging/build --compile --no-default-features --profile ${PROFILE} --out /built \
+      ${processor}-unknown-linux-musl \
+ && mv /built/*/cupbearer /cupbearer \
+ && cp /etc/ssl/certs/ca-certificates.crt /
 
-FROM ${RUN_IMAGE}
+FROM scratch
 # Set them when building: docker build --build-arg VERSION=… --build-arg REVISION=$(git rev-parse HEAD)
 ARG VERSION=
 ARG REVISION=
@@ -32,6 +38,7 @@ LABEL org.opencontainers.image.title="cupbearer" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /cupbearer /cupbearer
 # cupbearer looks for ./cupbearer.toml: mount the configuration here.
 WORKDIR /etc/cupbearer

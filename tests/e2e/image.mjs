@@ -1,23 +1,18 @@
 // Builds the image of the Dockerfile and runs it, without a registry and without a container engine.
 //
-// The build image is empty, with this machine's /usr mounted over it. The base image contains what
-// gcr.io/distroless/cc contains, copied from this machine: the C library, libgcc and the certificate authorities.
-// Needs root (chroots, mounts, other users).
+// The build image is empty, with this machine's /usr mounted over it, and compiles as packaging/build does: what that
+// needs comes from PyPI, crates.io and rustup. Needs root (chroots, mounts, other users).
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CUPBEARER } from "./support.mjs";
 import { recordOutput } from "./printed.mjs";
 
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
-/** The libraries of gcr.io/distroless/cc that the binary may use. */
-const LIBRARIES = /^(ld-linux.*|libc|libm|libgcc_s)\.so\.\d+$/;
 
 /** Kept between runs, so that only changes are compiled. */
 const TARGET = join(ROOT, "target/image");
@@ -25,47 +20,47 @@ const TARGET = join(ROOT, "target/image");
 /** Without optimisation: takes 2 min instead of 6, and makes a larger binary than a release. */
 const PROFILE = "quick";
 
-/** Builds the image, and returns its files, those of its base, and its configuration. */
-export function buildImage(directory) {
+/** Builds the image for a platform, and returns its files and its configuration. */
+export function buildImage(directory, platform = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`) {
   assert.equal(process.getuid(), 0, "building and running an image needs root");
   const buildah = (...args) => {
     const store = ["--storage-driver=vfs", `--root=${join(directory, "store")}`, `--runroot=${join(directory, "run")}`];
     const env = { ...process.env, BUILDAH_ISOLATION: "chroot" };
     return execFileSync("buildah", [...store, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
   };
-  const commit = (name, files, ...settings) => {
-    const container = buildah("from", "scratch");
-    buildah("add", "--quiet", container, files, "/");
-    if (settings.length) buildah("config", ...settings, container);
-    buildah("commit", "--quiet", container, name);
-    return container;
-  };
-  const path = "--env=PATH=/root/.cargo/bin:/usr/bin:/bin";
-  commit("localhost/build", emptySystem(join(directory, "build-files")), path, "--env=HOME=/root");
-  commit("localhost/run", runtimeFiles(join(directory, "run-files")));
-  mkdirSync(TARGET, { recursive: true });
+  const system = buildah("from", "scratch");
+  buildah("add", "--quiet", system, emptySystem(join(directory, "build-files")), "/");
+  // pip comes with certificate authorities of its own; this machine may have others.
+  const variables = ["PATH=/root/.cargo/bin:/usr/bin:/bin", "HOME=/root", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt"];
+  buildah("config", ...variables.map((variable) => `--env=${variable}`), system);
+  buildah("commit", "--quiet", system, "localhost/build");
+  const cache = join(TARGET, "cache");
+  mkdirSync(cache, { recursive: true });
   const home = process.env.HOME;
   const mounts = {
     "/usr": "/usr:ro",
     "/etc/alternatives": "/etc/alternatives:ro",
     "/etc/ssl/certs": "/etc/ssl/certs:ro",
     [process.env.CARGO_HOME ?? join(home, ".cargo")]: "/root/.cargo",
-    [process.env.RUSTUP_HOME ?? join(home, ".rustup")]: "/root/.rustup:ro",
+    [process.env.RUSTUP_HOME ?? join(home, ".rustup")]: "/root/.rustup",
+    [cache]: "/root/.cache",
     [TARGET]: "/src/target",
   };
   const volumes = Object.entries(mounts).map(([from, to]) => `--volume=${from}:${to}`);
-  const args = { BUILD_IMAGE: "localhost/build", RUN_IMAGE: "localhost/run", PROFILE, REVISION: "0123abc" };
+  const args = { BUILD_IMAGE: "localhost/build", PROFILE, REVISION: "0123abc" };
   const buildArgs = Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`);
+  // By default buildah allows 1024 open files, which are too few for zig.
+  const openFiles = execFileSync("bash", ["-c", "ulimit -Hn"], { encoding: "utf8" }).trim();
   // Docker's format, since the OCI format has no HEALTHCHECK.
-  buildah("bud", "--quiet", "--format=docker", ...buildArgs, ...volumes, "--tag=localhost/cupbearer", ROOT);
-  const container = buildah("from", "localhost/cupbearer");
+  buildah("bud", "--quiet", "--format=docker", `--ulimit=nofile=${openFiles}:${openFiles}`, `--platform=${platform}`, ...buildArgs, ...volumes, "--tag=localhost/cupbearer", ROOT);
+  const container = buildah("from", `--platform=${platform}`, "localhost/cupbearer");
   const { config } = JSON.parse(buildah("inspect", "--type=image", "localhost/cupbearer")).Docker;
-  return { files: buildah("mount", container), base: buildah("mount", buildah("from", "localhost/run")), config };
+  return { files: buildah("mount", container), config };
 }
 
 /** The folders over which this machine's folders are mounted, and its links such as /lib. */
 function emptySystem(directory) {
-  for (const name of ["usr", "etc/alternatives", "etc/ssl/certs", "tmp", "proc", "dev", "sys", "root/.cargo", "root/.rustup"]) {
+  for (const name of ["usr", "etc/alternatives", "etc/ssl/certs", "tmp", "proc", "dev", "sys", "root/.cache", "root/.cargo", "root/.rustup"]) {
     mkdirSync(join(directory, name), { recursive: true });
   }
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64"]) {
@@ -74,27 +69,6 @@ function emptySystem(directory) {
     }
   }
   return directory;
-}
-
-function runtimeFiles(directory) {
-  const files = librariesOf(CUPBEARER).filter((file) => LIBRARIES.test(basename(file)));
-  for (const file of [...files, "/etc/ssl/certs/ca-certificates.crt"]) {
-    mkdirSync(join(directory, dirname(file)), { recursive: true });
-    cpSync(file, join(directory, file), { dereference: true });
-  }
-  mkdirSync(join(directory, "tmp"));
-  chmodSync(join(directory, "tmp"), 0o1777);
-  return directory;
-}
-
-/** The paths of the shared libraries that a program needs, and of the dynamic loader. */
-export function librariesOf(program) {
-  return execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+(?= \(0x)/g);
-}
-
-/** The libraries that a program needs and the base does not have. */
-export function foreignLibraries(program) {
-  return librariesOf(program).filter((file) => !LIBRARIES.test(basename(file)));
 }
 
 /** Each file and folder below `directory`, with its size in bytes (0 for anything but files). */
