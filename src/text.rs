@@ -9,6 +9,8 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// An error and everything that caused it, outermost first.
 ///
@@ -139,6 +141,27 @@ pub fn escape_json(json: &str) -> String {
         }
     }
     text
+}
+
+/// What JSON from another program says, in whose texts nothing steers a terminal or deceives the eye. `None` if it is
+/// something else.
+pub fn printable_json<T: DeserializeOwned>(json: &str) -> Option<T> {
+    let mut value = serde_json::from_str(json).ok()?;
+    clean(&mut value);
+    serde_json::from_value(value).ok()
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if !text.chars().all(is_printable) {
+                *text = sanitize_lines(text, Unprintable::Mark);
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(clean),
+        Value::Object(all) => all.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The first `longest` characters of `text` without the white space around it, and `…` if that was not all.

@@ -17,7 +17,7 @@ use crate::admin;
 use crate::admin::status_api::ProcessStatus;
 use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
-use crate::text::{Unprintable, error_chain, sanitize_lines};
+use crate::text::{Unprintable, error_chain, printable_json, sanitize_lines};
 
 /// The time limit for all requests of a command together. A healthy process responds much sooner.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ impl AdminListener {
         let deadline = Instant::now() + limit;
         let (address, response) = first_response(invocation, deadline).await?;
         let status = (response.status == StatusCode::OK)
-            .then(|| serde_json::from_str(&response.text).ok())
+            .then(|| printable_json(&response.text))
             .flatten()
             .filter(is_complete);
         if status.is_some() {

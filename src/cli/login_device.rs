@@ -16,6 +16,9 @@ use crate::text::{Unprintable, sanitize};
 /// The proxy may have to read the issuer's metadata first, and requests the code.
 const BEGIN_LIMIT: Duration = Duration::from_secs(24);
 
+/// No code is valid for longer.
+const LONGEST_CODE: Duration = Duration::from_hours(24);
+
 /// The proxy says how the sign-in has ended.
 const MARGIN: Duration = Duration::from_secs(30);
 
@@ -39,7 +42,7 @@ pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, Ord
     let begun = BegunLogin {
         proxy: proxy.as_deref(),
         id,
-        limit: Duration::from_secs(code.expires_in_s) + MARGIN,
+        limit: Duration::from_secs(code.expires_in_s).min(LONGEST_CODE) + MARGIN,
         reminds: true,
         expired: "nobody signed in while the code was valid",
     };

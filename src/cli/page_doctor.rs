@@ -23,6 +23,10 @@ pub(super) fn examination_of(all: &[Loaded], invocation: Option<&Invocation>) ->
         Some(invocation) => (invocation.proxies.clone(), invocation.surroundings.clone()),
         None => (all.iter().map(of_file).collect(), Surroundings::default()),
     };
+    let surroundings = Surroundings {
+        has_running_proxies: true,
+        ..surroundings
+    };
     let names: Vec<String> = all.iter().map(|one| one.config.name.clone()).collect();
     Box::new(move |place| {
         let (sender, receiver) = mpsc::channel(LINES);

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::invocation::Invocation;
 use crate::admin::status_api::SignInResult;
 use crate::config;
+use crate::text::printable_json;
 
 /// What to do where a code cannot be trusted.
 const INSTEAD_OF_A_CODE: &str = if cfg!(unix) {
@@ -87,8 +88,8 @@ pub(super) async fn give(
     let response = listener.order(path, body, recipient).await?;
     let text = response.printable();
     match response.status {
-        StatusCode::OK => serde_json::from_str(&response.text)
-            .map_err(|_| OrderFailure::Denied("the response cannot be read".to_owned())),
+        StatusCode::OK => printable_json(&response.text)
+            .ok_or_else(|| OrderFailure::Denied("the response cannot be read".to_owned())),
         StatusCode::BAD_GATEWAY => Err(OrderFailure::LoginFailed(text)),
         StatusCode::CONFLICT => Err(OrderFailure::NotExpected(text)),
         StatusCode::NOT_FOUND => Err(OrderFailure::NotExpected(

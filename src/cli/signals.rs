@@ -100,7 +100,7 @@ pub(super) async fn until_signal<T>(
 }
 
 /// The next signal that ends a command.
-async fn next_end(signals: &mut SignalListener) -> ProcessSignal {
+pub(super) async fn next_end(signals: &mut SignalListener) -> ProcessSignal {
     let has_terminal = io::stdin().is_terminal();
     loop {
         let signal = signals.next().await;

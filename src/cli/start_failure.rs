@@ -71,12 +71,14 @@ pub(super) fn explain(error: &StartError, proxies: usize, admin: &[Listen]) -> S
             "write another address there".to_owned()
         }
         StartError::UnknownUsers(_) => {
-            let otherwise = if cfg!(unix) {
-                "if every user of this machine may act as this client, or listen = \"unix:/PATH\""
+            let remedy = if cfg!(unix) {
+                "write listen = \"unix:/PATH\"; or, if every user of this machine may act as this client, \
+                 guard.local_users = \"any\""
             } else {
-                "and keep other users out with keys (cupbearer keygen --caller NAME)"
+                "give each caller a key (cupbearer keygen --caller NAME), which keeps other users out, and then write \
+                 guard.local_users = \"any\""
             };
-            format!("write guard.local_users = \"any\" {otherwise}")
+            remedy.to_owned()
         }
         StartError::OpenToNetwork { .. }
         | StartError::SharesLogin { .. }

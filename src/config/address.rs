@@ -129,7 +129,10 @@ pub(crate) fn without_query(
 
 /// `token.issuer`: a URL without query and fragment (RFC 8414 2).
 pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
-    let accepts = |proposed: &str| issuer(proposed).is_ok();
+    let accepts = |proposed: &str| {
+        let proposed = issuer(proposed);
+        proposed.is_ok_and(|url| url.scheme() == "https" || is_loopback(&url))
+    };
     let url = http_url(text, &accepts)?;
     let known = [
         "/.well-known/openid-configuration",
@@ -141,7 +144,11 @@ pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
         Some(path) if path.starts_with('/') => format!("{start}{path}"),
         Some(_) | None => start.to_owned(),
     });
-    if let Some(named) = named
+    let encrypted = |named: String| match accepts(&named) {
+        true => named,
+        false => named.replacen("http://", "https://", 1),
+    };
+    if let Some(named) = named.map(encrypted)
         && accepts(&named)
     {
         return Err((

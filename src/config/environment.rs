@@ -9,6 +9,7 @@ use super::keys::{
     caller_path, nearest_variable, variable, variables as known_variables,
 };
 use super::layers::Layers;
+use super::misspelt;
 use super::problems::{ConfigProblems, InvalidValue};
 use super::secret_source;
 use super::text_value;
@@ -17,16 +18,24 @@ use crate::credentials::{Secret, SecretSource};
 /// The variables of cupbearer, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The variables that start with `CUPBEARER_`, as text.
+/// The variables that start with `CUPBEARER_`, as text. Others are problems if their beginning is misspelt and ignoring
+/// them may admit more than was meant.
 pub(crate) fn cupbearer_variables(
     problems: &mut ConfigProblems,
     all: &[(OsString, OsString)],
 ) -> Variables {
     let mut variables = BTreeMap::new();
+    let guarding = misspelt::guarding(&[]);
     for (name, value) in all {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+        let Some(name) = name.to_str() else {
             continue;
         };
+        if !name.starts_with(PREFIX) {
+            if let Some(meant) = misspelt::meant_for_guard(name, &guarding) {
+                problems.push(name, "environment", meant.problem());
+            }
+            continue;
+        }
         let problem = match value.to_str() {
             Some("") if !may_be_empty(name) => ("is set but empty", "give it a value, or unset it"),
             Some(value) => {
@@ -162,43 +171,18 @@ fn the_secret_itself(
 }
 
 /// Reports misspelt variables: as problems where ignoring one may admit more than was meant, else as warnings.
-/// Kubernetes sets ones such as `CUPBEARER_PORT_80_TCP` for a service named cupbearer.
 fn report_unknown(layers: &mut Layers, variables: &Variables) {
     let callers: Vec<&str> = layers.callers.keys().map(String::as_str).collect();
     let known: Vec<String> = known_variables(&callers).collect();
-    let set = layers.values.values();
-    let referred_to: Vec<&String> = set
-        .filter_map(|value| match &value.content {
-            Content::Secret(SecretSource::Env(name)) => Some(name),
-            Content::Secret(_) | Content::Toml(_) | Content::Invalid => None,
-        })
-        .collect();
+    let guarding = misspelt::guarding(&callers);
+    let referred_to: Vec<String> = layers.variables_of_secrets().cloned().collect();
     for name in variables.keys() {
-        let injected = ["PORT", "SERVICE_"]
-            .iter()
-            .any(|start| name[PREFIX.len()..].starts_with(start));
-        if injected || known.contains(name) || referred_to.contains(&name) {
+        let is_known = known.contains(name) || referred_to.contains(name);
+        if is_known || misspelt::is_of_service(name) {
             continue;
         }
-        if is_meant_for_the_guard(name) {
-            let of_caller = name
-                .strip_prefix(PREFIX)
-                .and_then(|rest| rest.strip_prefix("GUARD__CALLERS"));
-            let is_table =
-                of_caller.is_some_and(|rest| !rest.trim_start_matches('_').contains("__"));
-            let remedy = match nearest_variable(name) {
-                _ if is_table => {
-                    "set each key of a caller by itself, such as CUPBEARER_GUARD__CALLERS__CI__UID"
-                        .to_owned()
-                }
-                Some(nearest) => format!("did you mean {nearest}?"),
-                None => "unset it; docs/configuration.md lists every key".to_owned(),
-            };
-            layers.problems.push(
-                name,
-                "environment",
-                ("is not the variable of a key", remedy),
-            );
+        if let Some(meant) = misspelt::meant_for_guard(name, &guarding) {
+            layers.problems.push(name, "environment", meant.problem());
             continue;
         }
         let hint = nearest_variable(name)
@@ -208,11 +192,4 @@ fn report_unknown(layers: &mut Layers, variables: &Variables) {
             .warnings
             .push(format!("the variable {name} is unknown and ignored{hint}"));
     }
-}
-
-/// Whether it looks like a key of `guard`. A service named `cupbearer-guard` has variables that do not.
-fn is_meant_for_the_guard(name: &str) -> bool {
-    name.strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_prefix("GUARD"))
-        .is_some_and(|rest| !rest.starts_with("_PORT") && !rest.starts_with("_SERVICE_"))
 }

@@ -134,14 +134,20 @@ impl Rule {
             return Err((problem, EXAMPLE).into());
         };
         let named = method_of(method)?;
-        let pattern = PathPattern::parse(path).map_err(|invalid| InvalidValue {
-            // A path that is proposed must follow the method.
-            remedy: invalid.remedy.replace("\"/", &format!("\"{method} /")),
-            ..invalid
-        });
+        let pattern = match PathPattern::parse(path) {
+            Ok(pattern) => pattern,
+            Err(invalid) => {
+                reject_proposal(&invalid)?;
+                return Err(InvalidValue {
+                    // A path that is proposed must follow the method.
+                    remedy: invalid.remedy.replace("\"/", &format!("\"{method} /")),
+                    ..invalid
+                });
+            }
+        };
         Ok(Self {
             method: named,
-            path: readable(pattern?, path)?,
+            path: readable(pattern, path)?,
         })
     }
 }
@@ -168,6 +174,17 @@ fn method_of(text: &str) -> Result<Option<Method>, InvalidValue> {
         _ if METHODS.contains(&&*capitals) => invalid(format!("write {capitals}")),
         _ => invalid(EXAMPLE.to_owned()),
     }
+}
+
+/// Reports what is wrong with the path that a remedy proposes, if that would be rejected in its turn.
+fn reject_proposal(invalid: &InvalidValue) -> Result<(), InvalidValue> {
+    let proposed = invalid.remedy.split('"').nth(1);
+    let proposed = proposed.filter(|proposed| proposed.starts_with('/'));
+    let Some((proposed, Ok(pattern))) = proposed.map(|path| (path, PathPattern::parse(path)))
+    else {
+        return Ok(());
+    };
+    readable(pattern, proposed).map(drop)
 }
 
 /// Rejects a rule for paths that are always rejected, because it would never match.

@@ -52,6 +52,9 @@ pub struct Surroundings {
     pub user_configuration: Option<PathBuf>,
     /// Whether there is no file in those directories as far as this process is concerned.
     pub ignores_optional_files: bool,
+    /// Whether this process runs proxies, which say themselves what programs must not get, and what is read now may never
+    /// be used.
+    pub has_running_proxies: bool,
     /// The proxies in the operating system's settings (macOS, Windows).
     pub system_proxies: Option<Arc<Matcher>>,
 }
@@ -68,6 +71,7 @@ impl Surroundings {
                 .ok()
                 .map(|places| places.config_dir()),
             ignores_optional_files: false,
+            has_running_proxies: false,
             system_proxies: cfg!(any(target_os = "macos", windows))
                 .then(|| Arc::new(Matcher::from_system())),
         }

@@ -11,6 +11,7 @@ use super::inputs::Surroundings;
 use super::keys::{self, caller_in, is_section, nearest_path};
 use super::network::ProxyEnvironment;
 use super::problems::{ConfigProblem, ConfigProblems, InvalidValue};
+use crate::credentials::SecretSource;
 
 /// Everything that was set, before it has types.
 #[derive(Clone, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Layers {
     /// Every caller for which something was set, and where that was first.
     pub(crate) callers: BTreeMap<String, ValueSource>,
     pub(crate) problems: ConfigProblems,
+    /// How many of these were found before the file was compared with those of other proxies.
+    pub(crate) own_problems: usize,
     pub(crate) warnings: Vec<String>,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
@@ -44,6 +47,15 @@ impl Layers {
         self.note_caller(path, &source);
         self.values
             .insert(path.to_owned(), SetValue { content, source });
+    }
+
+    /// The variables that the sources of secrets name.
+    pub(crate) fn variables_of_secrets(&self) -> impl Iterator<Item = &String> {
+        let set = self.values.values();
+        set.filter_map(|value| match &value.content {
+            Content::Secret(SecretSource::Env(name)) => Some(name),
+            Content::Secret(_) | Content::Toml(_) | Content::Invalid => None,
+        })
     }
 
     /// A caller exists even if its table is empty.

@@ -113,6 +113,14 @@ pub(crate) fn admin_listen(text: &str) -> Result<Listen, InvalidValue> {
     listen_near(text, 6750)
 }
 
+/// Whether the system cannot bind it without the interface (RFC 4007 section 11).
+const fn needs_scope(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
 /// `example` is the port to propose.
 fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
     let invalid =
@@ -139,6 +147,12 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
         };
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
+        if needs_scope(address.ip()) {
+            let problem = "is an address of one link, whose interface cannot be named here";
+            let remedy =
+                format!("write \"localhost:{example}\", or another address of the interface");
+            return Err(invalid(problem, remedy));
+        }
         return Ok(Listen::Tcp(address));
     }
     if let Ok(address) = text.parse::<IpAddr>() {

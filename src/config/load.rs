@@ -129,6 +129,7 @@ pub(super) fn finish(layers: Layers, surroundings: &Surroundings) -> Result<Load
         mut named,
     } = values;
     store_files::reject_own(&mut layers);
+    named.variables = layers.variables_of_secrets().cloned().collect();
     let set = layers.values.iter();
     named.set_in = set
         .map(|(key, set)| (key.clone(), set.source.to_string()))

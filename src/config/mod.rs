@@ -40,6 +40,7 @@ mod load;
 mod login;
 mod login_pages;
 mod login_store;
+mod misspelt;
 mod named_sources;
 mod network;
 mod own_addresses;

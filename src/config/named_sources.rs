@@ -23,6 +23,8 @@ pub struct NamedSources {
     pub client_ca_file: Option<PathBuf>,
     /// The callers that have a key.
     pub callers: Vec<CallerConfig>,
+    /// The variables that contain a secret.
+    pub variables: Vec<String>,
     /// Where each key was set.
     pub(super) set_in: BTreeMap<String, String>,
 }

@@ -63,6 +63,23 @@ impl ConfigProblems {
         }
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Keeps those that were found first, and of the later ones those that are to be kept.
+    pub(crate) fn retain_after(
+        &mut self,
+        first: usize,
+        mut keep: impl FnMut(&ConfigProblem) -> bool,
+    ) {
+        let mut index = 0;
+        self.found.retain(|problem| {
+            index += 1;
+            index <= first || keep(problem)
+        });
+    }
+
     pub(crate) fn retain(&mut self, keep: impl FnMut(&ConfigProblem) -> bool) {
         self.found.retain(keep);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::content::toml_value;
 use super::keys::{KeyInfo, variable};
 use super::problems::InvalidValue;
-use crate::credentials::{KeyringEntry, SecretSource, withhold_variable};
+use crate::credentials::{KeyringEntry, SecretSource};
 
 /// Reads `{ file = … }`, `{ env = … }`, `{ command = … }` or `{ keyring = … }`.
 pub(crate) fn from_toml(
@@ -36,10 +36,7 @@ pub(crate) fn from_toml(
     let text = value.as_str().filter(|text| !text.is_empty());
     match (name.as_str(), text) {
         ("file", Some(path)) => file(path, credentials),
-        ("env", Some(name)) => {
-            withhold_variable(name);
-            Ok(SecretSource::Env(name.to_owned()))
-        }
+        ("env", Some(name)) => Ok(SecretSource::Env(name.to_owned())),
         ("keyring", Some(entry)) => keyring_entry(entry),
         ("command", _) => command_words(value),
         ("file" | "env" | "keyring", None) => {

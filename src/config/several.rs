@@ -48,7 +48,8 @@ pub fn load_all(
 }
 
 /// Reads one proxy's configuration again. The others matter only where two must not be equal, and only for what this
-/// one has changed since `in_use`: whichever file has changed must give way.
+/// one has changed since `in_use`, or since it was last `accepted`, which may need a restart: whichever file has changed
+/// must give way.
 ///
 /// # Errors
 /// What is wrong with this one.
@@ -60,6 +61,7 @@ pub fn load_one_of(
     place: usize,
     surroundings: &Surroundings,
     in_use: &KeyDigests,
+    accepted: &KeyDigests,
 ) -> Result<Loaded, ConfigProblems> {
     let others = all.iter().enumerate().filter(|(other, _)| *other != place);
     let mut order: Vec<&Overrides> = others.map(|(_, other)| other).collect();
@@ -68,13 +70,15 @@ pub fn load_one_of(
     let mut others = read_together(&order, surroundings);
     let mut layers = others.pop().expect("there is at least this one");
     let changed = KeyDigests::of(&layers).changed_from(in_use);
-    let is_shared = |path: &str| path == keys::NAME.path() || path == keys::LISTEN.path();
-    layers.problems.retain(|problem| {
-        let is_redirect = problem.key == keys::TOKEN_REDIRECT_URL.path();
-        let is_conflict = is_shared(&problem.key) || is_of_process(&problem.key) || is_redirect;
-        let begins_to_sign_in = || changed.iter().any(|key| key == keys::TOKEN_GRANT.path());
-        !is_conflict || changed.contains(&problem.key) || is_redirect && begins_to_sign_in()
+    let changed_back = KeyDigests::of(&layers).changed_from(accepted);
+    let begins_to_sign_in = changed.iter().any(|key| key == keys::TOKEN_GRANT.path());
+    let own = layers.own_problems;
+    layers.problems.retain_after(own, |conflict| {
+        let is_redirect = conflict.key == keys::TOKEN_REDIRECT_URL.path();
+        let has_changed = changed.contains(&conflict.key) || changed_back.contains(&conflict.key);
+        has_changed || is_redirect && begins_to_sign_in
     });
+    reject_keys_of_unreadable(&mut layers, &others, &changed, in_use);
     reject_stores(&mut layers, &others, &changed);
     // What another file sets for the process is applied when that file is read. But the admin listener, wherever it is
     // set, is no server that this one may connect to, and has an address that this one cannot take.
@@ -98,6 +102,37 @@ pub fn load_one_of(
         }
     }
     Ok(loaded)
+}
+
+/// A file that sets its first key of the process must wait while another one cannot be read, which may set such keys
+/// too.
+fn reject_keys_of_unreadable(
+    layers: &mut Layers,
+    others: &[Layers],
+    changed: &[String],
+    in_use: &KeyDigests,
+) {
+    let is_of_process = |key: &String| is_of_process(key);
+    let defaults = KeyDigests::of(&Layers::default());
+    if in_use.changed_from(&defaults).iter().any(is_of_process) {
+        return;
+    }
+    let Some(unread) = others.iter().find(|other| other.incomplete) else {
+        return;
+    };
+    for key in changed.iter().filter(|key| is_of_process(key)) {
+        let source = layers.values.get(key).map(|set| set.source.to_string());
+        let problem = (
+            format!(
+                "applies to the whole process, for which {} may set keys, which cannot be read",
+                unread.file_name
+            ),
+            "correct that file first",
+        );
+        layers
+            .problems
+            .push(key, source.unwrap_or_default(), problem);
+    }
 }
 
 const ADMIN: &str = keys::ADMIN_LISTEN.path();
@@ -211,8 +246,14 @@ fn is_of_client(path: &str) -> bool {
 fn read_together(all: &[&Overrides], surroundings: &Surroundings) -> Vec<Layers> {
     let read = all.iter().map(|one| sources::read(one, surroundings));
     let mut all: Vec<Layers> = read.collect();
-    if all.len() > 1 {
-        all.iter_mut().for_each(reject_from_outside);
+    let is_one_of_several = all.len() > 1;
+    for layers in &mut all {
+        if is_one_of_several {
+            reject_from_outside(layers);
+        }
+        layers.own_problems = layers.problems.count();
+    }
+    if is_one_of_several {
         share_keys_of_process(&mut all);
         require_distinct(&mut all, &keys::NAME);
         own_addresses::require_separate_listeners(&mut all);

@@ -10,7 +10,7 @@ use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, CONFIG_VARIABLE};
 use super::layers::Layers;
 use super::network::ProxyEnvironment;
-use crate::credentials::{FileError, SecretSource, read_regular};
+use crate::credentials::{FileError, SecretSource, read_regular, withhold_variable};
 
 /// Set by systemd for units with `LoadCredential=` and similar settings.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -27,6 +27,7 @@ pub(crate) fn read(overrides: &Overrides, surroundings: &Surroundings) -> Layers
     if layers.is_found_here {
         reject_commands(&mut layers);
     }
+    withhold_variables(&layers, surroundings);
     layers
 }
 
@@ -44,7 +45,17 @@ pub(crate) fn read_text(text: &str, overrides: &Overrides, surroundings: &Surrou
     if overrides.is_found_here {
         reject_commands(&mut layers);
     }
+    withhold_variables(&layers, surroundings);
     layers
+}
+
+/// Keeps the secrets in the environment from programs, whether the configuration is valid or not.
+fn withhold_variables(layers: &Layers, surroundings: &Surroundings) {
+    if !surroundings.has_running_proxies {
+        layers
+            .variables_of_secrets()
+            .for_each(|name| withhold_variable(name));
+    }
 }
 
 fn empty(overrides: &Overrides, surroundings: &Surroundings) -> Layers {

@@ -4,10 +4,10 @@
 //! `process` keeps this process's memory and `child_process` its environment from others; `regular_file` reads files,
 //! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error`
 //! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of whose
-//! standard error `stderr_line` shows the last line; `secret_source` reads from any of these, and `dated_file` reads a
-//! file with its time; `pem` reads certificates from text; `certificate_files` reads a certificate and its private key;
-//! `certificate_names` reads the names in one; `private_file` is a file that only this user can read, and `lock_file` a
-//! lock that processes of one user share.
+//! standard error `stderr_line` shows the last line, without what `named_values` cuts; `secret_source` reads from any of
+//! these, and `dated_file` reads a file with its time; `pem` reads certificates from text; `certificate_files` reads a
+//! certificate and its private key; `certificate_names` reads the names in one; `private_file` is a file that only this
+//! user can read, and `lock_file` a lock that processes of one user share.
 
 mod bounded_read;
 mod certificate_files;
@@ -16,6 +16,7 @@ mod child_process;
 mod dated_file;
 mod keyring;
 mod lock_file;
+mod named_values;
 mod pem;
 mod private_file;
 mod process;
@@ -32,7 +33,10 @@ pub use certificate_files::{
     CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };
 pub use certificate_names::{CertificateNames, has_same_holder};
-pub use child_process::{VARIABLE_PREFIX, withhold_private_variables, withhold_variable};
+pub use child_process::{
+    VARIABLE_PREFIX, WithheldVariables, withhold_only_what_is_in_use, withhold_private_variables,
+    withhold_variable,
+};
 pub use dated_file::DatedFile;
 pub use keyring::{KeyringEntry, KeyringError};
 pub use lock_file::LockFile;

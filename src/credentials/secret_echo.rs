@@ -243,7 +243,7 @@ fn byte(digits: &[u8]) -> Option<u8> {
 }
 
 /// Without percent-encoding, the escapes of JSON and similar languages, and the character references of HTML.
-fn without_escapes(text: &[u8]) -> Vec<u8> {
+pub(super) fn without_escapes(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {

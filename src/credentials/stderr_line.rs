@@ -4,6 +4,9 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::named_values::{
+    CUT, Spaces, is_common_scheme, is_name_of_secret, names_secret, without_values,
+};
 use super::secret_echo::SecretEcho;
 use crate::text::{Unprintable, sanitize, shorten};
 
@@ -15,8 +18,6 @@ pub(super) const KEPT_BYTES: usize = 4 << 10;
 const SUSPICIOUS: usize = 16;
 /// A word of this length may be one whatever it consists of.
 const OPAQUE: usize = 40;
-const CUT: &str = "(cut)";
-const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "key"];
 /// A shorter part of the output is not looked for: it would be found in ordinary words.
 const SHORTEST_VALUE: usize = 4;
 /// How many parts of the output are looked for, since each takes its time.
@@ -25,9 +26,18 @@ const MOST_VALUES: usize = 64;
 /// The last line of `stderr`, if there is one to show. `stdout` is what the command printed as the secret.
 pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
     // A shell that traces itself (`set -x`) writes secrets, each line after a plus sign.
-    let mut lines = text.lines().map(str::trim);
-    let line = lines.rfind(|line| !line.is_empty() && !line.starts_with('+'))?;
+    let is_shown = |line: &&str| !line.is_empty() && !line.starts_with('+');
+    let index = lines.iter().rposition(is_shown)?;
+    let line = lines[index];
+    if index == 0 && stderr.len() >= KEPT_BYTES {
+        return Some("(withheld: the line is too long)".to_owned()); // its beginning may name what follows
+    }
+    let previous = lines[..index].iter().rfind(|line| !line.is_empty());
+    if previous.is_some_and(|previous| announces_secret(previous)) {
+        return Some(CUT.to_owned());
+    }
     let plain = sanitize(&without_colours(line), Unprintable::Remove);
     let repeats = |secret: &[u8]| SecretEcho::of(secret).is_in(plain.as_bytes());
     let values = values_in(stdout.trim_ascii());
@@ -37,13 +47,13 @@ pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
     if values.iter().any(|value| repeats(value)) {
         return Some("(withheld: it repeats the output)".to_owned());
     }
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    let plain = without_values(&words.join(" "), Spaces::Anywhere);
     let mut before = ["", ""];
     let shown: Vec<String> = plain
         .split_whitespace()
         .map(|word| {
-            let shown = if is_sign(word) {
-                word.to_owned()
-            } else if announce_secret(before) {
+            let shown = if are_before_credentials(before) {
                 CUT.to_owned()
             } else {
                 without_tokens(word)
@@ -56,34 +66,28 @@ pub(super) fn last_line(stderr: &[u8], stdout: &[u8]) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
-/// A server's message without the words that look like a token. Words are not cut because of the one before: messages
-/// say `invalid token: expired`.
+/// A server's message without what looks like a token. A word is not cut because of the name before it: messages say
+/// `invalid token: expired`.
 #[must_use]
 pub fn without_credentials(message: &str) -> String {
-    let words: Vec<String> = message.split_whitespace().map(without_tokens).collect();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let plain = without_values(&words.join(" "), Spaces::AfterQuotes);
+    let words: Vec<String> = plain.split_whitespace().map(without_tokens).collect();
     words.join(" ")
 }
 
-/// Whether the word only assigns the next one to the one before.
-fn is_sign(word: &str) -> bool {
-    matches!(word, ":" | "=")
+/// Whether the next line is a secret: this one ends with its name.
+fn announces_secret(line: &str) -> bool {
+    line.strip_suffix([':', '=']).is_some_and(|name| {
+        let name = name.split_whitespace().next_back();
+        name.is_some_and(names_secret)
+    })
 }
 
-/// Whether the word after these two is a secret: the value of a name, or of an option, or credentials.
-fn announce_secret([first, last]: [&str; 2]) -> bool {
-    let is_scheme = |word: &str| {
-        ["bearer", "basic"]
-            .iter()
-            .any(|scheme| word.eq_ignore_ascii_case(scheme))
-    };
-    let name = first.trim_end_matches(':');
-    let is_field = name.eq_ignore_ascii_case("authorization")
-        && (name.len() < first.len() || last.eq_ignore_ascii_case("token"));
-    is_scheme(last)
-        || is_field
-        || is_sign(last) && names_secret(first)
-        || last.strip_suffix([':', '=']).is_some_and(names_secret)
-        || last.starts_with('-') && !last.contains('=') && names_secret(last)
+/// Whether the word after these two is a part of the credentials of a request.
+fn are_before_credentials([first, last]: [&str; 2]) -> bool {
+    is_common_scheme(last)
+        || first.eq_ignore_ascii_case("authorization") && last.eq_ignore_ascii_case("token")
 }
 
 /// An output, and the parts of it of which one may be the secret: the words, or in JSON only the strings, since the
@@ -96,11 +100,7 @@ fn values_in(stdout: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         strings_in(json, &mut values);
     } else {
         let is_between = |byte: &u8| byte.is_ascii_whitespace() || b"\"'=:,;{}".contains(byte);
-        let is_name = |word: &[u8]| {
-            NAMES
-                .iter()
-                .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-        };
+        let is_name = |word: &[u8]| std::str::from_utf8(word).is_ok_and(is_name_of_secret);
         let words = stdout.split(is_between).filter(|word| !is_name(word));
         values.extend(words.map(|word| word.to_vec().into()));
         values.retain(|value: &Zeroizing<Vec<u8>>| value.len() >= SHORTEST_VALUE);
@@ -144,16 +144,8 @@ fn without_colours(line: &str) -> String {
     plain
 }
 
-/// The word with each run of token characters (RFC 6750 2.1) cut out that may be a secret, and the value of each
-/// assignment whose name says that it is one.
+/// The word with each run of token characters (RFC 6750 2.1) cut out that may be a secret.
 fn without_tokens(word: &str) -> String {
-    if let Some((name, value)) = word.split_once(['=', ':'])
-        && !value.is_empty()
-        && !value.starts_with('/')
-        && names_secret(name)
-    {
-        return format!("{}{CUT}", &word[..=name.len()]);
-    }
     if let Some((scheme, rest)) = word.split_once("://")
         && let Some((_, host)) = rest.split('/').next().unwrap_or_default().rsplit_once('@')
     {
@@ -178,11 +170,6 @@ fn without_tokens(word: &str) -> String {
 
 fn is_token(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._~+=%".contains(letter)
-}
-
-fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|secret| name.contains(secret))
 }
 
 /// Whether the word may be base64, which can contain slashes, and not a path or a URL.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::local_exchange::{LocalAddress, exchange};
 use crate::admin::status_api::{ProcessStatus, ProxyStatus};
 use crate::config::{AdminConfig, Config, Listen, Origin, ProxyFingerprint, running_fingerprint};
+use crate::text::printable_json;
 
 /// How often an instance is examined, until a changed file must have been applied: for 4 s.
 const LOOKS: usize = 21;
@@ -87,7 +88,7 @@ impl ConfiguredProxy {
             Listen::Tcp(_) | Listen::Localhost(_) => urls(listen).is_empty(),
         };
         let admin = self.admin.listen.iter().flat_map(addresses);
-        let found = admin.filter_map(|admin| serde_json::from_str(&status(&admin).ok()?).ok());
+        let found = admin.filter_map(|admin| printable_json(&status(&admin).ok()?));
         found.into_iter().any(|status: ProcessStatus| {
             let mut proxies = status.proxies.iter().filter(|proxy| is_here(proxy));
             proxies.any(|proxy| self.compare_with(&status, proxy) == InstanceMatch::Same)
@@ -98,7 +99,7 @@ impl ConfiguredProxy {
     pub(super) fn status_of_same(&self) -> Option<ProxyStatus> {
         let mut admin = self.admin.listen.iter().flat_map(addresses);
         admin.find_map(|admin| {
-            let mut process: ProcessStatus = serde_json::from_str(&status(&admin).ok()?).ok()?;
+            let mut process: ProcessStatus = printable_json(&status(&admin).ok()?)?;
             let proxies = std::mem::take(&mut process.proxies);
             let is_same =
                 |proxy: &ProxyStatus| self.compare_with(&process, proxy) == InstanceMatch::Same;
@@ -151,7 +152,7 @@ fn pause() {
 pub(super) fn status_of(address: SocketAddr, admin: &[Listen]) -> Option<ProcessStatus> {
     let admin = admin.iter().flat_map(addresses);
     admin
-        .filter_map(|admin| serde_json::from_str(&status(&admin).ok()?).ok())
+        .filter_map(|admin| printable_json(&status(&admin).ok()?))
         .find(|status| proxy_at(status, address).is_some())
 }
 
@@ -171,7 +172,7 @@ fn proxy_at(status: &ProcessStatus, address: SocketAddr) -> Option<&ProxyStatus>
 /// `None` also if it has not yet applied a changed configuration, or if the response cannot be read.
 #[must_use]
 pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<String> {
-    let status: ProcessStatus = serde_json::from_str(status).ok()?;
+    let status: ProcessStatus = printable_json(status)?;
     let is_related = |proxy: &ProxyStatus| own.iter().any(|own| !differs(proxy, own));
     if status.proxies.iter().any(is_related) {
         return None;
@@ -208,9 +209,9 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
         listens_here,
     ];
     let known: Vec<bool> = known.into_iter().flatten().collect();
-    if proxy.has_pending_change == Some(true) {
-        // A changed name or address needs a restart, and a changed API its first token, so a difference may be
-        // temporary. But a change of everything is more likely another proxy.
+    if proxy.has_pending_change == Some(true) && proxy.pending_fingerprint.is_empty() {
+        // It does not say which change it has read. A changed name or address needs a restart, and a changed API its
+        // first token, so a difference may be temporary. But a change of everything is more likely another proxy.
         return known.len() > 1 && known.iter().all(|is_same| !is_same);
     }
     known.iter().any(|is_same| !is_same)
@@ -242,7 +243,7 @@ pub fn admin_process(listen: &[Listen]) -> Option<u32> {
     admin
         .filter_map(|admin| status(&admin).ok())
         .find_map(|status| {
-            let status: ProcessStatus = serde_json::from_str(&status).ok()?;
+            let status: ProcessStatus = printable_json(&status)?;
             status.pid
         })
 }

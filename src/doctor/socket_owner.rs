@@ -59,32 +59,71 @@ pub(super) fn socket_owner(address: SocketAddr) -> SocketOwner {
     }
 }
 
-/// The owner and the inode of the socket. Those that listen stand first in the tables, which may be long.
+/// The owner and the inode of the socket that receives connections to this address. Those that listen stand first in the
+/// tables, which may be long.
 #[cfg(target_os = "linux")]
 fn listening_socket(address: SocketAddr) -> Option<(u32, u64)> {
-    ["/proc/net/tcp", "/proc/net/tcp6"]
+    let own = rustix::process::geteuid().as_raw();
+    let found = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| fs::File::open(table).ok())
-        .find_map(|table| {
-            let mut lines = BufReader::new(table).lines().map_while(Result::ok);
-            lines.find_map(|line| listening(&line, address))
-        })
+        .flat_map(|table| {
+            let lines = BufReader::new(table).lines().map_while(Result::ok).skip(1);
+            let listening_first = lines.take_while(|line| is_listening(line));
+            listening_first.filter_map(move |line| listening(&line, address))
+        });
+    // Several sockets may share an address: another user's is the one to know of.
+    let (_, _, uid, inode) = found
+        .map(|(precision, uid, inode)| (precision, uid != 0 && uid != own, uid, inode))
+        .max()?;
+    Some((uid, inode))
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(line: &str) -> bool {
+    line.split_whitespace().nth(3) == Some(LISTENING)
+}
+
+/// How precisely a socket names an address to which it listens. The system gives a connection to the most precise one.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    /// All addresses of both families.
+    BothFamilies,
+    /// All addresses of this family; or any address, where all of them are asked for.
+    Family,
+    /// This address.
+    Exact,
+}
+
+#[cfg(target_os = "linux")]
+impl Precision {
+    fn of(listening: IpAddr, wanted: IpAddr) -> Option<Self> {
+        let (ip, wanted) = (listening.to_canonical(), wanted.to_canonical());
+        if ip == wanted {
+            Some(Self::Exact)
+        } else if wanted.is_unspecified() || ip.is_unspecified() && ip.is_ipv4() == wanted.is_ipv4()
+        {
+            Some(Self::Family)
+        } else {
+            (ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)).then_some(Self::BothFamilies)
+        }
+    }
 }
 
 /// The owner and the inode in a line of `/proc/net/tcp`, if it is a socket that listens on this address or on all
 /// addresses (proc(5)).
 #[cfg(target_os = "linux")]
-fn listening(line: &str, wanted: SocketAddr) -> Option<(u32, u64)> {
+fn listening(line: &str, wanted: SocketAddr) -> Option<(Precision, u32, u64)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, port) = fields.get(1)?.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let ip = ip(address)?;
-    let is_there =
-        ip.to_canonical() == wanted.ip() || ip.is_unspecified() || wanted.ip().is_unspecified();
-    if port != wanted.port() || !is_there || *fields.get(3)? != LISTENING {
+    let precision = Precision::of(ip(address)?, wanted.ip())?;
+    if port != wanted.port() || *fields.get(3)? != LISTENING {
         return None;
     }
-    Some((fields.get(7)?.parse().ok()?, fields.get(9)?.parse().ok()?))
+    let (uid, inode) = (fields.get(7)?, fields.get(9)?);
+    Some((precision, uid.parse().ok()?, inode.parse().ok()?))
 }
 
 /// An address in hexadecimal: words of four bytes, each in the byte order of this machine.

@@ -119,14 +119,17 @@ fn decoded_words(
     Some(decoded)
 }
 
-/// What may be base64: each word, each part of it such as the value in `token=…`, and each run of digits from its first
-/// four on, since others may stand before the first digit.
+/// What may be base64: each word, each part of it such as the value in `token=…`, each run of digits from its first
+/// four on, since others may stand before the first digit, and all that follows the scheme.
 fn possible_words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let words = text.split(|byte| b" \t,\"".contains(byte));
     let parts = text.split(|byte| is_delimiter(*byte));
     let runs = text.split(|byte| base64_digit(*byte).is_none());
     let starts = runs.flat_map(|run| (0..run.len().min(4)).map(|start| &run[start..]));
-    words.chain(parts).chain(starts)
+    // Some servers ignore white space and commas in it.
+    let after_scheme = text.iter().position(|byte| b" \t".contains(byte));
+    let after_scheme = after_scheme.map(|end| &text[end..]);
+    words.chain(parts).chain(starts).chain(after_scheme)
 }
 
 /// What ends a part that may be base64. The digits themselves do not.

@@ -124,7 +124,8 @@ fn wrong_host(host: &[u8]) -> Rejection {
         Some(name) => (
             Reason::HostRefused,
             format!(
-                "Host \"{whole}\" does not name this proxy: use localhost, or add \"{}\" to guard.hosts.",
+                "Host \"{whole}\" does not name this proxy: use localhost, or, if that name is yours, add \"{}\" to \
+                 guard.hosts.",
                 quotable(name)
             ),
         ),

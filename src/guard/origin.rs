@@ -109,7 +109,8 @@ fn unknown_origin(origin: &[u8], pages: &AdmittedPages) -> String {
     let origin = quotable_authority(origin);
     match pages {
         AdmittedPages::Of(_) => format!(
-            "Pages of \"{origin}\" may not use this proxy. To allow them, add that origin to guard.origins."
+            "Pages of \"{origin}\" may not use this proxy. Only if they are your own tool, add that origin to \
+             guard.origins: they may then do whatever a local program may do."
         ),
         AdmittedPages::None => format!(
             "Pages of \"{origin}\" may not use the admin listener, to which guard.origins does not apply."

@@ -61,7 +61,7 @@ impl AdmittedUsers {
                 with(admitted, uid)
             ),
             None => "The system cannot identify the user who opened this connection: a client must keep its side open \
-                     until it has the response. guard.local_users = \"any\" would admit every user."
+                     until it has the response."
                 .to_owned(),
         };
         Rejection::new(Reason::UserRefused, detail)

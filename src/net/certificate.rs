@@ -168,7 +168,8 @@ impl fmt::Display for RejectedCertificate {
         match &self.check {
             CertificateError::UnknownIssuer if self.is_self_signed() => write!(
                 f,
-                "{issued}, which is not trusted; to trust this certificate, add it to network.ca_file"
+                "{issued}, which is not trusted; if whoever runs the server confirms that this certificate is its own, \
+                 add it to network.ca_file"
             ),
             CertificateError::UnknownIssuer => write!(
                 f,

@@ -56,8 +56,8 @@ fn path_words(error: &webpki::Error) -> &'static str {
     use webpki::Error as Path;
     match error {
         Path::CaUsedAsEndEntity => {
-            "it is the certificate of a certificate authority, not of a server; to trust it for this server, add \
-             exactly this certificate to network.ca_file"
+            "it is the certificate of a certificate authority, not of a server; if \
+             whoever runs the server confirms that it is its own, add exactly this certificate to network.ca_file"
         }
         Path::EndEntityUsedAsCa => {
             "its issuer's certificate is not that of a certificate authority"

@@ -74,12 +74,15 @@ fn filtered_trailers(frame: Frame<Bytes>, is_removed: fn(&HeaderName) -> bool) -
 /// Fields that decide about framing, routing, the meaning of the request, credentials, caching or how content is read.
 /// A recipient that merges trailers into the head would obey them (RFC 9110 section 6.5.1).
 fn is_forbidden(name: &HeaderName) -> bool {
+    // CGI-like servers cannot tell the two apart.
+    let name = name.as_str().replace('_', "-");
     let name = name.as_str();
     matches!(
         name,
         "age"
             | "authorization"
             | "cookie"
+            | "cookie2"
             | "date"
             | "expect"
             | "expires"
@@ -92,6 +95,7 @@ fn is_forbidden(name: &HeaderName) -> bool {
             | "referer"
             | "retry-after"
             | "set-cookie"
+            | "set-cookie2"
             | "surrogate-control"
             | "trailer"
             | "vary"

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::reload_target::ReportedReload;
 use crate::config::{KeyDigests, Loaded};
+use crate::credentials::WithheldVariables;
 use crate::instance::{ConfigGeneration, Guards};
 
 /// How long a configuration may be examined before what it forbids applies. It usually takes milliseconds, and a caller
@@ -20,6 +21,7 @@ pub(super) struct Change {
     pub(super) changed: Vec<String>,
     pub(super) needs_restart: Vec<String>,
     pub(super) is_requested: bool,
+    pub(super) withheld: WithheldVariables,
     /// Reports the end of the reload when it is dropped.
     pub(super) _progress: Option<ReportedReload>,
 }

@@ -24,6 +24,7 @@ use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use crate::config::{Loaded, Overrides, Surroundings};
+use crate::credentials::withhold_only_what_is_in_use;
 use crate::instance::RunningProxy;
 
 use hooks::merge_overlapping;
@@ -72,6 +73,7 @@ impl Reloads {
         // Nor is a file read that was not there at the start.
         let mut surroundings = surroundings.clone();
         surroundings.ignores_optional_files = true;
+        surroundings.has_running_proxies = true;
         for source in sources {
             let target = ReloadTarget {
                 name: source.running.name.clone(),
@@ -89,6 +91,7 @@ impl Reloads {
             let task = ReloadTask::new(target, source.loaded, requests.subscribe());
             tasks.spawn(stopped_tasks.watch("configuration reload", task.run()));
         }
+        withhold_only_what_is_in_use();
         Self {
             requests,
             _tasks: tasks,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::reload_target::ReloadTarget;
 use crate::config::{Config, KeyDigests};
+use crate::credentials::WithheldVariables;
 use crate::instance::ConfigGeneration;
 use crate::token::Tokens;
 
@@ -14,6 +15,7 @@ pub(super) struct PendingReload {
     pub(super) config: Config,
     pub(super) settings: KeyDigests,
     pub(super) files: Vec<PathBuf>,
+    pub(super) withheld: WithheldVariables,
     pub(super) changed: Vec<String>,
     pub(super) is_failure_reported: bool,
 }

@@ -17,6 +17,7 @@ use super::reload_target::{ReloadTarget, ReportedReload};
 use crate::config::{
     ConfigProblems, KeyDigests, Listen, Loaded, TlsConfig, fingerprint, load_one_of,
 };
+use crate::credentials::WithheldVariables;
 use crate::instance::Guards;
 use crate::text::error_chain;
 
@@ -26,6 +27,8 @@ pub(super) struct ReloadTask {
     watch: FileWatch,
     /// The settings that are in effect: those of the start for keys that need a restart, and otherwise the live ones.
     in_use: KeyDigests,
+    /// The settings of the newest valid file, which may need a restart or wait for a token.
+    accepted: KeyDigests,
     /// The files of the live configuration.
     files: Vec<PathBuf>,
     /// The newest configuration, while its secrets and certificates are read.
@@ -44,6 +47,8 @@ pub(super) struct ReloadTask {
     is_on_socket: bool,
     /// The TLS of the listener.
     tls: Option<TlsConfig>,
+    /// The secrets in the environment that the live configuration names.
+    withheld: WithheldVariables,
 }
 
 impl ReloadTask {
@@ -62,6 +67,7 @@ impl ReloadTask {
             target,
             watch,
             in_use: with_contents(loaded),
+            accepted: loaded.digests.clone(),
             files,
             examination: None,
             pending: None,
@@ -71,6 +77,7 @@ impl ReloadTask {
             needs_restart: Vec::new(),
             is_on_socket: is_socket(&loaded.config.listen),
             tls: loaded.config.tls.clone(),
+            withheld: WithheldVariables::new(loaded.named.variables.clone()),
         }
     }
 
@@ -101,6 +108,7 @@ impl ReloadTask {
                 return self.reject(reason, is_requested);
             }
         };
+        self.accepted.clone_from(&loaded.digests);
         if self.is_under_way(&settings) {
             return;
         }
@@ -132,6 +140,7 @@ impl ReloadTask {
             changed,
             needs_restart,
             is_requested,
+            withheld: WithheldVariables::new(loaded.named.variables.clone()),
             _progress: progress,
         };
         if let Err(reason) = self.examine(loaded, change) {
@@ -234,6 +243,7 @@ impl ReloadTask {
             config: loaded.config,
             settings: change.settings,
             files,
+            withheld: change.withheld,
             changed: change.changed,
             is_failure_reported: false,
         };
@@ -271,7 +281,7 @@ impl ReloadTask {
     fn load(&self) -> impl Future<Output = Result<(Loaded, KeyDigests), String>> + Send + use<> {
         let (all, index) = (self.target.all.clone(), self.target.index);
         let surroundings = self.target.surroundings.clone();
-        let in_use = self.in_use.clone();
+        let (in_use, accepted) = (self.in_use.clone(), self.accepted.clone());
         let live_config = Arc::clone(&self.target.live_config);
         async move {
             let read = tokio::task::spawn_blocking(move || {
@@ -279,7 +289,7 @@ impl ReloadTask {
                 let newest = fingerprint(&all[index], &surroundings);
                 let digest = (!newest.is_unreadable).then(|| newest.digest());
                 live_config.notes().set_newest(digest);
-                let loaded = load_one_of(&all, index, &surroundings, &in_use)?;
+                let loaded = load_one_of(&all, index, &surroundings, &in_use, &accepted)?;
                 let settings = with_contents(&loaded);
                 Ok((loaded, settings))
             });
@@ -339,6 +349,7 @@ impl ReloadTask {
             config,
             mut settings,
             files,
+            withheld,
             changed,
             ..
         } = pending;
@@ -360,6 +371,7 @@ impl ReloadTask {
         }
         self.in_use = settings;
         self.tls.clone_from(&config.tls);
+        drop(std::mem::replace(&mut self.withheld, withheld));
         self.watch.follow(files.clone());
         self.files = files;
         self.target.metrics.reloaded("applied");

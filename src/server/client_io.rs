@@ -116,6 +116,7 @@ impl ClientIo {
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(held) = &mut self.held {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, held))?;
+            self.metrics.bytes_out().inc_by(written as u64);
             held.drain(..written);
             if held.is_empty() || written == 0 {
                 self.held = None;
@@ -125,7 +126,8 @@ impl ClientIo {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes bytes that are in one piece, but holds back hyper's own response to a head that it cannot parse.
+    /// Writes bytes that are in one piece, but holds back hyper's own response to a head that it cannot parse. That is
+    /// counted once it is written.
     fn poll_write_piece(&mut self, cx: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
         let piece = match start_of_own_response(piece) {
             None => piece,
@@ -137,7 +139,9 @@ impl ClientIo {
             }
             Some(start) => &piece[..start],
         };
-        Pin::new(&mut self.stream).poll_write(cx, piece)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, piece);
+        self.count_written(&polled);
+        polled
     }
 
     /// Whether a read may fill `room` bytes. hyper doubles a buffer that was filled.
@@ -182,10 +186,13 @@ impl ClientIo {
             || (self.connection.has_left_http() && !self.connection.is_busy())
     }
 
-    fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn count_written(&self, polled: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = polled {
-            self.metrics.bytes_out().inc_by(bytes as u64);
+            self.metrics.bytes_out().inc_by(*bytes as u64);
         }
+    }
+
+    fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.connection.set_write_blocked(polled.is_pending());
         polled
     }
@@ -201,6 +208,7 @@ impl ClientIo {
             let mut buf = ReadBuf::uninit(&mut discarded);
             match ready!(pin!(&mut self.stream).poll_read(cx, &mut buf)) {
                 Ok(()) if !buf.filled().is_empty() => {
+                    self.metrics.bytes_in().inc_by(buf.filled().len() as u64);
                     linger.left = linger.left.saturating_sub(buf.filled().len());
                 }
                 Ok(()) | Err(_) => break,
@@ -278,7 +286,11 @@ impl AsyncWrite for ClientIo {
             }
             // hyper's own response follows only what is in the same buffer.
             _ if bufs.len() == 1 => self.poll_write_piece(cx, &bufs[0]),
-            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            _ => {
+                let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+                self.count_written(&polled);
+                polled
+            }
         };
         self.note_write(polled)
     }

@@ -182,6 +182,7 @@ async fn respond_to_plain(stream: TcpStream, slot: &ConnectionSlot, peer: Peer) 
     let Ok(length) = stream.try_read(&mut head) else {
         return;
     };
+    slot.registry.metrics.bytes_in().inc_by(length as u64);
     let cause = UnservedCause::Head(HeadFault::NotTls);
     let unserved = UnservedRequest::new(cause, peer, &head[..length]);
     let bytes = unserved.response_bytes(responses);

@@ -132,6 +132,7 @@ impl Http2Io {
             let mut buf = ReadBuf::new(&mut space);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.metrics.bytes_in().inc_by(buf.filled().len() as u64);
                     left = left.saturating_sub(buf.filled().len());
                 }
                 Poll::Ready(_) | Poll::Pending => return,

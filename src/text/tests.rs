@@ -195,3 +195,12 @@ fn one_is_not_plural() {
     assert_eq!(counted(1_u64, "request"), "1 request");
     assert_eq!(counted(2_u16, "request"), "2 requests");
 }
+
+#[test]
+fn no_text_in_json_of_another_program_steers_a_terminal() {
+    let json = r#"{"a":["one\u001b]0;evil\u0007",{"b":"two\nlines\u202e"}],"c":7,"d":18446744073709551615}"#;
+    let expected = r#"{"a":["one?]0;evil?",{"b":"two\nlines?"}],"c":7,"d":18446744073709551615}"#;
+    let value: Value = printable_json(json).unwrap();
+    assert_eq!(value.to_string(), expected);
+    assert_eq!(printable_json::<Value>("no"), None);
+}

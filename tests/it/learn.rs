@@ -155,13 +155,14 @@ async fn an_interrupt_before_the_program_runs_leaves_no_file() {
     };
     let before = files();
     let mut child = scene
-        .command(&["--output", "x.toml"], "true")
+        .command(&["--output", "x.toml"], "touch it-ran")
         .spawn()
         .unwrap();
     until("a token request", || scene.endpoint.seen_count() == 1).await;
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
-    within("the end of learn", child.wait()).await.unwrap();
+    let ended = within("the end of learn", child.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(128 + 2));
     assert_eq!(files(), before);
 }
 

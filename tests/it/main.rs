@@ -8,6 +8,7 @@ mod admin;
 mod admin_floods;
 mod answers;
 mod build_info;
+mod byte_counts;
 mod callers;
 #[cfg(unix)]
 mod check_and_run;
@@ -57,6 +58,7 @@ mod several;
 mod siege;
 #[cfg(unix)]
 mod sign_in;
+mod silent_callers;
 mod smuggling;
 mod support;
 #[cfg(target_os = "linux")]

@@ -345,6 +345,38 @@ async fn a_command_that_is_added_to_a_file_that_was_only_found_does_not_run() {
 }
 
 #[tokio::test]
+async fn only_a_configuration_that_is_in_use_keeps_a_variable_from_programs() {
+    let name = "CARGO_PKG_LICENSE"; // cargo sets it
+    let is_withheld = || {
+        let mut command = std::process::Command::new("program");
+        cupbearer::credentials::withhold_private_variables(&mut command);
+        command.get_envs().any(|(removed, _)| removed == name)
+    };
+    let scene = Scene::before(Upstream::echoing().await, "").await;
+    assert!(!is_withheld());
+    let caller = format!("guard.callers.ci.key = {{ env = \"{name}\" }}\n");
+    scene
+        .proxy
+        .replace(&scene.text(&format!("drian = 1\n{caller}")));
+    until("it is rejected", || {
+        scene
+            .proxy
+            .notes()
+            .iter()
+            .any(|note| note.contains("drian"))
+    })
+    .await;
+    assert!(!is_withheld());
+    let source = scene
+        .text("")
+        .replace("{ file", &format!("{{ env = \"{name}\" }} # {{ file"));
+    scene.proxy.replace_and_wait(&source).await;
+    assert!(is_withheld());
+    scene.proxy.replace_and_wait(&scene.text("")).await;
+    assert!(!is_withheld());
+}
+
+#[tokio::test]
 async fn a_file_that_was_not_there_at_the_start_is_not_read() {
     let upstream = Upstream::echoing().await;
     let endpoint = Upstream::answering(token_answer()).await;

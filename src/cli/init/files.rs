@@ -60,6 +60,9 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
     for file in config.identity.files() {
         check_separate(path, file, "contains the secret")?;
     }
+    if let Some(socket) = config.listen.as_deref().and_then(socket_of) {
+        check_socket(socket, path, config)?;
+    }
     if let Some(words) = config.identity.command()
         && let Some(file) = file_in_command(words, path)
     {
@@ -74,6 +77,23 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
             return Err((problem, "write another name").into());
         }
         check_separate(path, &file, "is where a secret would be stored")?;
+        if fs::metadata(&file).is_ok_and(|metadata| !metadata.is_file()) {
+            let problem = format!(
+                "a secret would be stored in {}, which is not a regular file",
+                file.display()
+            );
+            return Err((problem, "write another name").into());
+        }
+        if let Some(words) = config.identity.command()
+            && let Some(named) = file_in_command(words, &file)
+        {
+            let problem = format!(
+                "a secret would be stored in {}, which is named by the command ({})",
+                file.display(),
+                named.display()
+            );
+            return Err((problem, "write another name").into());
+        }
         if let Some(named) = config
             .identity
             .files()
@@ -86,6 +106,28 @@ pub(super) fn check_destination(path: &Path, config: &NewConfig) -> Result<(), I
                 named.display()
             );
             return Err((problem, "write another name").into());
+        }
+    }
+    Ok(())
+}
+
+fn socket_of(listen: &str) -> Option<&Path> {
+    listen.strip_prefix("unix:").map(Path::new)
+}
+
+/// The proxy could not listen on a socket that is, or is below, a file that it reads.
+fn check_socket(socket: &Path, path: &Path, config: &NewConfig) -> Result<(), InvalidValue> {
+    let new = new_secret_files(path, config);
+    let named = config.identity.files();
+    let files = new.iter().map(PathBuf::as_path).chain(named).chain([path]);
+    for file in files {
+        if socket.ancestors().any(|part| is_same_file(part, file)) {
+            let problem = format!(
+                "the socket {} cannot be there, since {} is a file of the configuration",
+                socket.display(),
+                file.display()
+            );
+            return Err((problem, "write another name, or another path for --listen").into());
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Writes the configuration and its secret, and says what was written and what to do next.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -43,15 +43,18 @@ pub(super) async fn write(
     if files::is_kept(path, existing) {
         return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
     }
-    if existing == Existing::Replace
-        && !overwritable.has_written(path)
-        && repeats_secret(config, path).await
-    {
-        let shown = path.display();
-        return Err(InitError::Usage(format!(
-            "{shown} contains what the command of the secret prints, so the configuration cannot be written there: write \
-             another name"
-        )));
+    let secrets = files::new_secret_files(path, config);
+    for file in secrets.iter().map(PathBuf::as_path).chain([path]) {
+        if overwritable.existing(file) == Existing::Replace
+            && !overwritable.has_written(path)
+            && repeats_secret(config, file).await
+        {
+            let shown = file.display();
+            return Err(InitError::Usage(format!(
+                "{shown} contains what the command of the secret prints, so nothing can be written there: write another \
+                 name for the configuration"
+            )));
+        }
     }
     let target = files::target(path, existing).map_err(|error| failed(path, &error))?;
     for file in [path, &target] {
@@ -212,7 +215,13 @@ pub(super) fn next_steps(
             )
         }
     };
-    commands + &sign_in(&config.identity, &flag)
+    let other_port = match port {
+        PortState::Free => String::new(),
+        PortState::RunsThis { free } | PortState::Taken { free, .. } => {
+            format!(" --listen localhost:{free}")
+        }
+    };
+    commands + &sign_in(&config.identity, &format!("{flag}{other_port}"))
 }
 
 /// What a person who signs in does next.

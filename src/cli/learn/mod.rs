@@ -14,7 +14,7 @@ use std::path::Path;
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say, write_stdout};
-use super::signals::until_signal;
+use super::signals::{SignalListener, until_signal};
 use crate::config::{AccessRules, Config};
 use crate::doctor::preflight;
 use crate::learn::{
@@ -38,8 +38,8 @@ impl LearnArgs {
         };
         let _hidden = credentials::hide_process();
         let examination = preflight::load_without_callers(overrides, &invocation.surroundings);
-        let loaded = match until_signal(examination).await {
-            Ok((loaded, _)) => loaded,
+        let (loaded, signals) = match until_signal(examination).await {
+            Ok(done) => done,
             Err(signal) => return Exit::OfProgram(signal.exit_code()),
         };
         let config = match loaded {
@@ -50,7 +50,7 @@ impl LearnArgs {
             }
         };
         let flushing = telemetry::FlushOnDrop::start();
-        match learn(&self, config, &flushing).await {
+        match learn(&self, config, &flushing, signals).await {
             Ok(exit) => exit,
             Err((exit, message)) => {
                 say(&format!("cupbearer learn: {message}"));
@@ -64,6 +64,7 @@ async fn learn(
     args: &LearnArgs,
     config: Config,
     flushing: &telemetry::FlushOnDrop,
+    signals: Option<SignalListener>,
 ) -> Result<Exit, LearnFailure> {
     let name = args.caller();
     let existing_rules = match &args.check {
@@ -74,7 +75,7 @@ async fn learn(
     // Before the run, which may remove the directory.
     let key = std::path::absolute(format!("{name}.key"));
     let key = key.map_err(|error| (Exit::Failed, format!("the current directory: {error}")))?;
-    let mut lesson = session::run(args, &name, config, flushing).await?;
+    let mut lesson = session::run(args, &name, config, flushing, signals).await?;
     if lesson.seen.requests.is_empty() {
         let exit = lesson.exit().unwrap_or(Exit::Failed);
         return Err((exit, why_nothing_was_learnt(&lesson.seen)));

@@ -11,7 +11,7 @@ use super::failure::LearnFailure;
 use super::openapi::{self, FoundDocument, ProxyClient};
 use super::rules_file::RulesFile;
 use crate::cli::exit::Exit;
-use crate::cli::signals::SignalListener;
+use crate::cli::signals::{SignalListener, next_end};
 use crate::cli::start_failure::explain;
 use crate::config::{AccessLog, AccessRules, CallerConfig, Config, Listen, LocalUsers, Rule};
 use crate::credentials::{Secret, SecretSource};
@@ -19,6 +19,7 @@ use crate::guard::new_key;
 use crate::learn::{ObservedRequests, RequestRecorder};
 use crate::proxy::AccessLines;
 use crate::server::DrainPhase;
+use crate::token::FailureOrigin;
 use crate::{RunningProxy, start, telemetry};
 
 /// The caller that searches for the OpenAPI document. No configured caller can have this name.
@@ -61,7 +62,16 @@ pub(super) async fn run(
     name: &str,
     mut config: Config,
     flushing: &telemetry::FlushOnDrop,
+    signals: Option<SignalListener>,
 ) -> Result<Lesson, LearnFailure> {
+    let not_run = |error| {
+        let program = args.program();
+        (Exit::Failed, format!("{program} cannot be run: {error}"))
+    };
+    let mut signals = match signals {
+        Some(signals) => signals,
+        None => SignalListener::new().map_err(not_run)?,
+    };
     reject_sign_in(&config)?;
     let withheld = child::secret_variables(&config);
     let (key, search_key) = (create_key()?, create_key()?);
@@ -83,7 +93,6 @@ pub(super) async fn run(
         .map_err(|error| (Exit::Failed, explain(&error, 1, &config.admin.listen)))?;
     let recorder = RequestRecorder::new(name);
     running.metrics.observe_requests(recorder.watcher());
-    require_token(&running).await?;
     let address = *running
         .addresses
         .first()
@@ -92,19 +101,24 @@ pub(super) async fn run(
         address,
         key: &search_key,
     };
-    let named = match &args.openapi {
-        Some(location) => {
-            let named = openapi::named(location, &client).await;
-            Some(named.map_err(|error| (Exit::Failed, error))?)
+    let preparations = async {
+        require_token(&running).await?;
+        match &args.openapi {
+            Some(location) => {
+                let named = openapi::named(location, &client).await;
+                named.map(Some).map_err(|error| (Exit::Failed, error))
+            }
+            None => Ok(None),
         }
-        None => None,
+    };
+    let named = tokio::select! {
+        named = preparations => named?,
+        signal = next_end(&mut signals) => {
+            let message = "ended by a signal; the program has not been run".to_owned();
+            return Err((Exit::OfProgram(signal.exit_code()), message));
+        }
     };
     let url = format!("http://{address}");
-    let not_run = |error| {
-        let program = args.program();
-        (Exit::Failed, format!("{program} cannot be run: {error}"))
-    };
-    let mut signals = SignalListener::new().map_err(not_run)?;
     // From here on, a signal does not end this process before it has removed the file.
     let output = args.output.as_deref().map(RulesFile::open).transpose()?;
     let status = child::run(
@@ -204,10 +218,10 @@ async fn require_token(running: &RunningProxy) -> Result<(), LearnFailure> {
     match snapshot.last_error {
         None => Ok(()),
         Some(error) => {
-            let exit = if snapshot.refused {
-                Exit::Refused
-            } else {
-                Exit::Unreachable
+            let exit = match snapshot.origin {
+                Some(FailureOrigin::Credential) => Exit::Configuration,
+                _ if snapshot.refused => Exit::Refused,
+                _ => Exit::Unreachable,
             };
             let message = format!("no token: {error}; run cupbearer doctor to find the cause");
             Err((exit, message))

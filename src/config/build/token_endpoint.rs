@@ -163,9 +163,10 @@ pub(super) fn encrypted(
         "{} would send the secret unencrypted",
         address::quoted_url(&text)
     );
-    let encrypted = address::write(&text.replacen("http://", "https://", 1));
-    let remedy =
-        format!("{encrypted}; or, if that network is trusted, set token.allow_plaintext = true");
+    let encrypted = address::write(&url.as_str().replacen("http://", "https://", 1));
+    let remedy = format!(
+        "{encrypted}; or, if everyone on the way there may read it, set token.allow_plaintext = true"
+    );
     values.reject(key.path(), (problem, remedy));
     None
 }

@@ -65,7 +65,7 @@ fn upstream_url(values: &mut Values) -> Option<Origin> {
         return Some(url);
     }
     let remedy = format!(
-        "write \"https://{}\"; or, if that network is trusted, upstream.allow_plaintext = true",
+        "write \"https://{}\"; or, if everyone on the way there may read it, set upstream.allow_plaintext = true",
         url.authority
     );
     let problem = format!("{} would send the token unencrypted", quoted(&text));

@@ -138,7 +138,7 @@ impl<T: Clone> Key<T> {
     pub(crate) fn parse(&self, value: &toml::Value) -> Result<T, ParseError> {
         match self.parse {
             Parse::With(parse) => parse(&self.info, value),
-            Parse::OneOf(words) => one_of(words, value),
+            Parse::OneOf(words) => one_of(&self.info, words, value),
         }
     }
 }
@@ -150,7 +150,9 @@ impl SecretKey {
     }
 }
 
+/// For a key of the guard, the problem says what each of them admits.
 fn one_of<T: Clone>(
+    key: &KeyInfo,
     words: &'static [(&'static str, T)],
     value: &toml::Value,
 ) -> Result<T, ParseError> {
@@ -161,7 +163,15 @@ fn one_of<T: Clone>(
     let all: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
     Err(ParseError::invalid((
         format!("{} is not one of its values", crate::text::quoted(text)),
-        format!("write {}", all.join(" or ")),
+        if key.split().0 == "guard" {
+            format!(
+                "write {} ({})",
+                all.join(" or "),
+                key.help.trim_end_matches('.')
+            )
+        } else {
+            format!("write {}", all.join(" or "))
+        },
     )))
 }
 
@@ -203,10 +213,19 @@ impl KeyInfo {
         variable(self.path)
     }
 
-    /// How it could be written in a file at `path`: `guard.hosts = []`.
+    /// How it could be written in a file at `path`: `guard.hosts = []`. What restricts something is not written as if it
+    /// did not, since its default is not what was meant.
     #[must_use]
     pub fn example_at(&self, path: &str) -> String {
-        format!("{path} = {}", self.fallback.example())
+        let restriction = match path.rsplit('.').next() {
+            Some("read_only" | "require_client") => Some("true"),
+            Some("deny") => Some("[\"DELETE /**\"]"),
+            Some(_) | None => None,
+        };
+        match restriction {
+            Some(value) => format!("{path} = {value}"),
+            None => format!("{path} = {}", self.fallback.example()),
+        }
     }
 
     /// The table that contains it, and its name there; the top level has no name.

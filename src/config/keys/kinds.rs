@@ -179,7 +179,7 @@ fn parse_users(_: &KeyInfo, value: &toml::Value) -> Parsed<LocalUsers> {
         Some("any") => Ok(LocalUsers::Any),
         Some(text) => Err(ParseError::invalid((
             format!("{} is not one of its values", quoted(text)),
-            "write \"same\", \"any\" or user ids such as [0, 1000]",
+            "write \"same\" (this user and root), user ids such as [0, 1000], or \"any\" (every user of this machine)",
         ))),
         None => Err(ParseError::WrongType),
     }
@@ -200,7 +200,7 @@ fn parse_mode(key: &KeyInfo, value: &toml::Value) -> Parsed<u32> {
         Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(mode),
         Ok(_) | Err(_) => Err(ParseError::invalid((
             format!("{} is not a usable mode", quoted(&text)),
-            "write \"0600\" (this user), \"0660\" (its group too) or \"0666\"",
+            "write \"0600\" (this user), \"0660\" (its group too) or \"0666\" (every user)",
         ))),
     }
 }

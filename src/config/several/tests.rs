@@ -60,6 +60,7 @@ fn a_changed_key_of_the_process_is_a_change_only_of_the_file_that_sets_it() {
             place,
             &Surroundings::default(),
             &before[place].digests,
+            &before[place].digests,
         )
         .ok()
         .unwrap();
@@ -67,6 +68,77 @@ fn a_changed_key_of_the_process_is_a_change_only_of_the_file_that_sets_it() {
     };
     assert_eq!(again(0), [""; 0]);
     assert_eq!(again(1), ["drain"]);
+}
+
+#[test]
+fn a_reload_refuses_a_file_that_a_start_refuses_whatever_key_the_problem_names() {
+    let directory = tempfile::tempdir().unwrap();
+    for others in [&[][..], &["b"]] {
+        let file = |name: &&str| written(directory.path(), name, "");
+        let all: Vec<Overrides> = ["a"].iter().chain(others).map(file).collect();
+        let before = load_all(&all).ok().unwrap();
+        let path = directory.path().join("a");
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in [
+            "\"log.level\" = \"debug\"",
+            "\"admin.listen\" = \"off\"",
+            "\"runtime.threads\" = 2",
+            "\"token.redirect_url\" = \"http://localhost:1/\"",
+            "\"\\u0064rain\" = 7",
+        ] {
+            std::fs::write(&path, format!("{line}\n{text}")).unwrap();
+            let refused = complaints(load_all(&all));
+            let in_use = &before[0].digests;
+            let again = load_one_of(&all, 0, &Surroundings::default(), in_use, in_use);
+            assert_eq!(complaints(again.map(|one| vec![one])), refused, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_takes_back_what_another_one_has_taken_meanwhile_gives_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let all = [
+        written(directory.path(), "a", ""),
+        written(directory.path(), "b", ""),
+    ];
+    let start = load_all(&all).ok().unwrap();
+    let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let (a, b) = (text("a"), text("b"));
+    let read = |place: usize, accepted: &KeyDigests| {
+        let in_use = &start[place].digests;
+        load_one_of(&all, place, &Surroundings::default(), in_use, accepted)
+    };
+    let accepted = |place: usize, accepted: &KeyDigests| match read(place, accepted) {
+        Ok(loaded) => loaded.digests,
+        Err(problems) => panic!("{problems}"),
+    };
+    std::fs::write(path("a"), a.replace("\"a\"", "\"x\"")).unwrap();
+    let moved = accepted(0, &start[0].digests);
+    std::fs::write(path("b"), b.replace("\"b\"", "\"a\"")).unwrap();
+    let taken = accepted(1, &start[1].digests);
+    std::fs::write(path("a"), &a).unwrap();
+    let refused = read(0, &moved).map(|one| vec![one]);
+    assert_eq!(complaints(refused), ["name"]);
+    accepted(1, &taken); // it was accepted before
+}
+
+#[test]
+fn a_file_sets_no_first_key_of_the_process_while_another_one_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = [
+        written(directory.path(), "a", "drain = \"7s\""),
+        written(directory.path(), "b", ""),
+    ];
+    let before = load_all(&all).ok().unwrap();
+    std::fs::write(directory.path().join("a"), "broken").unwrap();
+    written(directory.path(), "b", "log.level = \"debug\"");
+    let in_use = &before[1].digests;
+    let again = load_one_of(&all, 1, &Surroundings::default(), in_use, in_use);
+    assert_eq!(complaints(again.map(|one| vec![one])), ["log.level"]);
+    written(directory.path(), "b", "guard.read_only = true");
+    assert!(load_one_of(&all, 1, &Surroundings::default(), in_use, in_use).is_ok());
 }
 
 #[test]
@@ -80,7 +152,7 @@ fn one_file_can_be_read_again_while_another_is_invalid() {
     std::fs::write(directory.path().join("a"), "broken").unwrap();
     let read = |place: usize| {
         let in_use = &before[place].digests;
-        load_one_of(&all, place, &Surroundings::default(), in_use)
+        load_one_of(&all, place, &Surroundings::default(), in_use, in_use)
     };
     assert!(read(0).is_err());
     assert!(read(1).is_ok());
@@ -139,6 +211,7 @@ fn reload_of(
         &all,
         place,
         &Surroundings::default(),
+        &loaded[place].digests,
         &loaded[place].digests,
     );
     again.map_or_else(|problems| complaints(Err(problems)), |_| Vec::new())
@@ -310,7 +383,13 @@ fn a_reload_judges_a_redirect_by_where_the_other_proxies_listen() {
     let before = load_all(&all).ok().unwrap();
     let again = |place: usize| {
         let surroundings = Surroundings::default();
-        let loaded = load_one_of(&all, place, &surroundings, &before[place].digests);
+        let loaded = load_one_of(
+            &all,
+            place,
+            &surroundings,
+            &before[place].digests,
+            &before[place].digests,
+        );
         loaded.map(|one| vec![one])
     };
     at("b", 7002, 7001);

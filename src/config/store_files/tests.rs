@@ -121,6 +121,7 @@ fn the_store_is_no_file_of_another_proxy_but_two_may_share_one() {
             place,
             &Surroundings::default(),
             &before[place].digests,
+            &before[place].digests,
         )
     };
     assert!(again(0).is_ok());

@@ -300,6 +300,26 @@ fn a_misspelt_variable_of_the_guard_is_an_error_because_ignoring_it_admits_more(
             "CUPBEARER_GUARD__READONLY",
             "did you mean CUPBEARER_GUARD__READ_ONLY?",
         ),
+        (
+            "CUPBEARER__GUARD__READ_ONLY",
+            "did you mean CUPBEARER_GUARD__READ_ONLY?",
+        ),
+        (
+            "CUPBEARER_READ_ONLY",
+            "did you mean CUPBEARER_GUARD__READ_ONLY?",
+        ),
+        (
+            "CUPBEARER_GAURD_READ_ONLY",
+            "did you mean CUPBEARER_GUARD__READ_ONLY?",
+        ),
+        (
+            "cupbearer_guard__deny",
+            "did you mean CUPBEARER_GUARD__DENY?",
+        ),
+        (
+            "CUPBEARER_TLS_REQUIRE_CLIENT",
+            "CUPBEARER_TLS__REQUIRE_CLIENT",
+        ),
     ] {
         let said = said(load(&Overrides::default(), &with(&[(name, "true")])));
         let expected = format!("{name}: is not the variable of a key: ");
@@ -312,6 +332,8 @@ fn a_misspelt_variable_of_the_guard_is_an_error_because_ignoring_it_admits_more(
     for name in [
         "CUPBEARER_GUARD_PORT_80_TCP",
         "CUPBEARER_GUARD_SERVICE_HOST",
+        "CUPBEARER_GUARDIAN_SERVICE_HOST",
+        "CUPBEARER_GUARD_API_PORT_6749_TCP_ADDR",
     ] {
         assert_eq!(
             said(load(&Overrides::default(), &with(&[(name, "x")]))),

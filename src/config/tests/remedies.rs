@@ -70,6 +70,14 @@ const ODD: &[&str] = &[
     "\"ftp://api.example.com/v1\"",
     "\"http://api.example.com/v1\"",
     "\"http://api.example.com\"",
+    "\"HTTP://as.example.com/t\"",
+    "\"http://as.example.com/.well-known/openid-configuration\"",
+    "\"[fe80::1]:0\"",
+    "[\"GET api/a%20b\"]",
+    "[\"GET api/..\"]",
+    "[\"* api/x;y\"]",
+    "[\"GET x/~1\"]",
+    "[\"GET https://h.example/v1/a%2fb\"]",
     "\"https://a..b.com\"",
     "\"https://*.example.com\"",
     "\"https://-a.example.com\"",
@@ -153,5 +161,38 @@ fn what_to_write_instead_is_complete() {
     ] {
         let (_, remedy) = problem_of(key, value).unwrap_or_default();
         assert!(remedy.starts_with(expected), "{key} = {value}: {remedy}");
+    }
+}
+
+#[test]
+fn no_remedy_writes_a_restriction_as_if_nothing_were_restricted() {
+    for (variable, value, expected) in [
+        (
+            "CUPBEARER_GUARD__READ_ONLY",
+            "True",
+            "guard.read_only = true",
+        ),
+        (
+            "CUPBEARER_GUARD__DENY",
+            "DELETE /**",
+            "guard.deny = [\"DELETE /**\"]",
+        ),
+        (
+            "CUPBEARER_GUARD__CALLERS__CI__READ_ONLY",
+            "1",
+            "guard.callers.ci.read_only = true",
+        ),
+        (
+            "CUPBEARER_TLS__REQUIRE_CLIENT",
+            "yes",
+            "tls.require_client = true",
+        ),
+    ] {
+        let said = said(load(&Overrides::default(), &with(&[(variable, value)])));
+        assert!(said.contains(expected), "{variable}: {said}");
+        assert!(
+            !said.contains("= false") && !said.contains("= []"),
+            "{said}"
+        );
     }
 }

@@ -27,3 +27,17 @@ fn a_variable_that_is_named_as_the_source_of_a_secret_is_withheld_from_every_pro
     withhold_private_variables(&mut after);
     assert!(is_removed(&after));
 }
+
+#[test]
+fn a_variable_is_withheld_while_any_configuration_in_use_names_it() {
+    let name = "CARGO_PKG_AUTHORS"; // cargo sets it
+    let is_withheld = || is_private(name.as_ref());
+    assert!(!is_withheld());
+    let one = WithheldVariables::new(vec![name.to_owned()]);
+    let other = WithheldVariables::new(vec![name.to_owned(), name.to_owned()]);
+    assert!(is_withheld());
+    drop(one);
+    assert!(is_withheld());
+    drop(other);
+    assert!(!is_withheld());
+}

@@ -39,6 +39,13 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
     let waiting = status(true).replace("\"has_pending", &(field + "\"has_pending"));
     assert!(waiting.contains("pending_fingerprint"));
     assert_eq!(upstream_if_unrelated(&waiting, &[everything]), None);
+    // It says which change it has read: it is no other proxy, although the name is the same.
+    let same_name = own("one", "http://b", Some(Listen::Localhost(6740)));
+    assert!(upstream_if_unrelated(&waiting, &[same_name]).is_some());
+    assert_eq!(
+        upstream_if_unrelated(&waiting, &[own("one", "http://a", None)]),
+        None
+    );
     let unreadable = [ProxyFingerprint {
         is_unreadable: true,
         ..ProxyFingerprint::default()

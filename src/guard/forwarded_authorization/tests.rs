@@ -30,6 +30,13 @@ fn a_key_that_we_made_is_recognized_in_each_form_of_credentials() {
         format!("Basic {encoded}"),
         format!("basic\t{}", encoded.trim_end_matches('=')),
         format!("Basic {}!{}", &encoded[..10], &encoded[10..]),
+        format!("Basic {} {}", &encoded[..8], &encoded[8..]),
+        format!(
+            "Basic  {}\t{}, {}",
+            &encoded[..5],
+            &encoded[5..9],
+            &encoded[9..]
+        ),
         format!("Basic {}A", encoded.trim_end_matches('=')),
         format!("Basic {}", BASE64.encode(format!("{key}:"))),
         format!(

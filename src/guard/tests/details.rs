@@ -13,7 +13,7 @@ fn a_rejection_names_what_was_sent_and_how_to_admit_it() {
         (
             "/",
             &[OURS, EVIL][..],
-            "Pages of \"http://evil.test:9800\" may not use this proxy. To allow them, add that origin to guard.origins.",
+            "Pages of \"http://evil.test:9800\" may not use this proxy. Only if they are your own tool, add that origin to guard.origins: they may then do whatever a local program may do.",
         ),
         (
             "/",

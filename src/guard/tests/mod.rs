@@ -231,7 +231,7 @@ fn the_rejection_of_a_host_says_what_to_configure() {
     let detail = |fields: Pairs<'_>| rejection("GET", "/", fields).detail;
     assert_eq!(
         detail(&[("host", "nas.lan:6749")]),
-        "Host \"nas.lan:6749\" does not name this proxy: use localhost, or add \"nas.lan\" to guard.hosts."
+        "Host \"nas.lan:6749\" does not name this proxy: use localhost, or, if that name is yours, add \"nas.lan\" to guard.hosts."
     );
     assert_eq!(
         detail(&[("host", "a@b\"<x>")]),

@@ -267,3 +267,45 @@ async fn a_flood_of_rejected_requests_gets_ten_lines_a_minute_and_counts_in_the_
         assert!((10..=21).contains(&lines), "{lines} lines: {printed}");
     }
 }
+
+/// A frame of HTTP/2 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+#[tokio::test]
+async fn no_level_lets_the_http2_library_log_what_clients_send() {
+    const KEY: &str = "cbk_000000000000000000000000000000000000";
+    let (upstream, endpoint) = (upstream().await, Upstream::answering(token_answer()).await);
+    let settings = [
+        "log.format=json",
+        "log.level=trace,h2=trace,h2::server=trace",
+    ];
+    let mut binary = start(&upstream, &endpoint, &settings).await;
+    let authority = format!("x:{KEY}@local host");
+    let mut head = vec![
+        0x82,
+        0x86,
+        0x84,
+        0x01,
+        u8::try_from(authority.len()).unwrap(),
+    ];
+    head.extend_from_slice(authority.as_bytes());
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(4, 0, 0, &[]));
+    bytes.extend(frame(1, 5, 1, &head));
+    for _ in 0..1000 {
+        bytes.extend(frame(6, 1, 0, b"NOTASKED"));
+    }
+    bytes.extend(frame(6, 0, 0, b"ANSWERED"));
+    let mut client = Client::connect(binary.address).await;
+    client.send(&bytes).await;
+    client.read_until(b"ANSWERED").await;
+    binary.terminate();
+    let printed = binary.wait().await.1;
+    assert!(!printed.contains(KEY), "{printed}");
+    assert!(!printed.contains("\"h2"), "{printed}");
+}

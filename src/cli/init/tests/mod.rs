@@ -4,6 +4,7 @@ mod identities;
 mod paths;
 mod people;
 mod refused_flags;
+mod replaced;
 mod rounds;
 mod validity;
 

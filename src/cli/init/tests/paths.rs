@@ -8,7 +8,7 @@ use super::*;
 use crate::cli::init::files::PreviousFile;
 
 /// The names in a directory, and what they contain.
-fn snapshot(directory: &Path) -> BTreeMap<PathBuf, Option<String>> {
+pub(super) fn snapshot(directory: &Path) -> BTreeMap<PathBuf, Option<String>> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     entries
         .map(|entry| (entry.path(), fs::read_to_string(entry.path()).ok()))
@@ -16,7 +16,7 @@ fn snapshot(directory: &Path) -> BTreeMap<PathBuf, Option<String>> {
 }
 
 /// Runs `init --force` and requires that it refuses the paths and changes nothing.
-async fn assert_refused(directory: &Path, args: InitArgs, words: &str) {
+pub(super) async fn assert_refused(directory: &Path, args: InitArgs, words: &str) {
     let args = InitArgs {
         secret_command: None,
         force: true,
@@ -32,7 +32,7 @@ async fn assert_refused(directory: &Path, args: InitArgs, words: &str) {
     assert_eq!(snapshot(directory), before, "{words}");
 }
 
-fn api() -> InitArgs {
+pub(super) fn api() -> InitArgs {
     flags("https://api.example.com")
 }
 
