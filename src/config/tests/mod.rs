@@ -9,6 +9,7 @@ mod network;
 mod paste;
 mod rejected;
 mod remedies;
+mod reported;
 mod sign_in;
 mod token;
 mod token_field;

@@ -1,0 +1,92 @@
+//! What `init` says to type next.
+
+use std::fs;
+
+use super::paths::api;
+use super::*;
+
+#[test]
+fn the_commands_to_type_next_are_quoted_for_the_shell() {
+    let without_command = InitArgs {
+        secret_command: None,
+        secret_file: Some("/run/secrets/client_secret".into()),
+        ..api()
+    };
+    let config = parse::answers_in_flags(&without_command)
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let path = Path::new("/my files/it's \"c\".toml");
+    let nowhere = surroundings(Path::new("/nowhere"));
+    let free = PortState::Free;
+    for text in [
+        writing::next_steps(&config, path, &nowhere, &free),
+        writing::after_failure(path),
+    ] {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("  cupbearer"))
+            .unwrap();
+        let words = shlex::split(line).unwrap();
+        assert_eq!(words.last().map(String::as_str), path.to_str(), "{text}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_and_another_one_proposed() {
+    let config = parse::answers_in_flags(&api())
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let path = Path::new("/c.toml");
+    let nowhere = surroundings(Path::new("/nowhere"));
+    let taken = PortState::Taken {
+        by: "127.0.0.1:6749 is used by another cupbearer (process 7)".to_owned(),
+        free: 6753,
+    };
+    let text = writing::next_steps(&config, path, &nowhere, &taken);
+    assert!(text.contains("another cupbearer (process 7)."), "{text}");
+    assert!(
+        text.contains("\n  cupbearer --config /c.toml --listen localhost:6753\n"),
+        "{text}"
+    );
+    assert!(text.contains("to http://localhost:6753;"), "{text}");
+    let text = writing::next_steps(&config, path, &nowhere, &PortState::RunsThis { free: 6753 });
+    assert!(
+        text.contains("already running: send the requests"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("\n  cupbearer --config /c.toml --listen localhost:6753"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_command_to_type_next_names_the_file_where_a_variable_names_another() {
+    // A command in the file would have to be named in any case.
+    let without_command = InitArgs {
+        secret_command: None,
+        secret_file: Some("/run/secrets/client_secret".into()),
+        ..api()
+    };
+    let config = parse::answers_in_flags(&without_command)
+        .ok()
+        .and_then(|answers| answers.complete().ok())
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cupbearer.toml");
+    fs::write(&path, "").unwrap();
+    let mut here = surroundings(directory.path());
+    here.working_directory = directory.path().to_owned();
+    let text = |here: &Surroundings| writing::next_steps(&config, &path, here, &PortState::Free);
+    assert!(text(&here).contains("\n  cupbearer\n"), "{}", text(&here));
+    here.variables = vec![("CUPBEARER_CONFIG".into(), "/elsewhere.toml".into())];
+    assert!(
+        text(&here).contains("\n  cupbearer --config "),
+        "{}",
+        text(&here)
+    );
+    here.variables = vec![("CUPBEARER_CONFIG".into(), path.clone().into())];
+    assert!(text(&here).contains("\n  cupbearer\n"), "{}", text(&here));
+}
