@@ -72,27 +72,32 @@ pub fn load_one_of(
     let changed = KeyDigests::of(&layers).changed_from(in_use);
     let changed_back = KeyDigests::of(&layers).changed_from(accepted);
     let begins_to_sign_in = changed.iter().any(|key| key == keys::TOKEN_GRANT.path());
-    let own = layers.own_problems;
-    layers.problems.retain_after(own, |conflict| {
-        let is_redirect = conflict.key == keys::TOKEN_REDIRECT_URL.path();
-        let has_changed = changed.contains(&conflict.key) || changed_back.contains(&conflict.key);
-        has_changed || is_redirect && begins_to_sign_in
-    });
+    layers
+        .problems
+        .retain_after(layers.own_problems, |conflict| {
+            let is_redirect = conflict.key == keys::TOKEN_REDIRECT_URL.path();
+            let has_changed =
+                changed.contains(&conflict.key) || changed_back.contains(&conflict.key);
+            has_changed || is_redirect && begins_to_sign_in
+        });
     reject_keys_of_unreadable(&mut layers, &others, &changed, in_use);
     reject_stores(&mut layers, &others, &changed);
-    // What another file sets for the process is applied when that file is read. But the admin listener, wherever it is
-    // set, is no server that this one may connect to, and has an address that this one cannot take.
+    // The admin listener, wherever it is set, is no server that this one may connect to, and has an address that this
+    // one cannot take.
     let admin = admin_of_others(&layers, &others, &changed);
-    let file = layers.file.clone();
-    layers.values.retain(|path, value| match &value.source {
-        ValueSource::File { path: from, .. } => !is_of_process(path) || Some(from) == file.as_ref(),
-        ValueSource::Variable(_) | ValueSource::Flag(_) => true,
-    });
     let digests = KeyDigests::of(&layers);
-    if let Some(admin) = admin {
-        layers.values.insert(ADMIN.to_owned(), admin);
-    }
-    let loaded = finish(layers, surroundings).map_err(|invalid| invalid.problems)?;
+    let own = without_others(&layers, admin.as_ref());
+    // What another file sets for the process is in force too, unless that file is the one with a problem.
+    let shared = Layers {
+        values: layers
+            .values
+            .into_iter()
+            .chain(own.values.clone())
+            .collect(),
+        ..own.clone()
+    };
+    let loaded = finish(shared, surroundings).or_else(|_| finish(own, surroundings));
+    let loaded = loaded.map_err(|invalid| invalid.problems)?;
     // Where the admin listener is set decides which file's change it is.
     let loaded = Loaded { digests, ..loaded };
     if changed.iter().any(|key| key == ADMIN) {
@@ -102,6 +107,17 @@ pub fn load_one_of(
         }
     }
     Ok(loaded)
+}
+
+/// Without what the files of other proxies set for the process, and with this `admin.listen`, if there is one.
+fn without_others(layers: &Layers, admin: Option<&SetValue>) -> Layers {
+    let mut own = layers.clone();
+    own.values
+        .retain(|path, value| !is_of_process(path) || is_own(value, layers));
+    if let Some(admin) = admin {
+        own.values.insert(ADMIN.to_owned(), admin.clone());
+    }
+    own
 }
 
 /// A file that sets its first key of the process must wait while another one cannot be read, which may set such keys

@@ -71,6 +71,26 @@ fn a_changed_key_of_the_process_is_a_change_only_of_the_file_that_sets_it() {
 }
 
 #[test]
+fn a_file_that_is_read_again_brings_what_another_one_sets_for_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = [
+        written(directory.path(), "a", "drain = \"7s\""),
+        written(directory.path(), "b", "log.access = \"all\""),
+    ];
+    let in_use = KeyDigests::default();
+    let drain = || {
+        let loaded = load_one_of(&all, 1, &Surroundings::default(), &in_use, &in_use);
+        loaded.ok().map(|loaded| loaded.config.drain.as_secs())
+    };
+    // Of two files that set keys of the process, the later one has the problem.
+    assert_eq!(drain(), None);
+    written(directory.path(), "b", "");
+    assert_eq!(drain(), Some(7));
+    written(directory.path(), "a", "drain = \"soon\"");
+    assert_eq!(drain(), Some(10));
+}
+
+#[test]
 fn a_reload_refuses_a_file_that_a_start_refuses_whatever_key_the_problem_names() {
     let directory = tempfile::tempdir().unwrap();
     for others in [&[][..], &["b"]] {
