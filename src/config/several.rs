@@ -48,8 +48,8 @@ pub fn load_all(
 }
 
 /// Reads one proxy's configuration again. The others matter only where two must not be equal, and only for what this
-/// one has changed since `in_use`, or since it was last `accepted`, which may need a restart: whichever file has changed
-/// must give way.
+/// one has changed since `in_use`, or since it was last `accepted`, which may need a restart: whichever file has
+/// changed must give way.
 ///
 /// # Errors
 /// What is wrong with this one.

@@ -32,8 +32,8 @@ pub fn withhold_variable(name: &str) {
     secret_variables().read.insert(name.to_owned());
 }
 
-/// From now on only what [`WithheldVariables`] name is kept from programs: the configurations of running proxies change,
-/// and a program may need what another one named before.
+/// From now on only what [`WithheldVariables`] name is kept from programs: the configurations of running proxies
+/// change, and a program may need what another one named before.
 pub fn withhold_only_what_is_in_use() {
     secret_variables().read.clear();
 }

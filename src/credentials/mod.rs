@@ -3,11 +3,11 @@
 //! From the bottom: `secret` is the type that holds one, and `secret_echo` recognizes one that a server repeats;
 //! `process` keeps this process's memory and `child_process` its environment from others; `regular_file` reads files,
 //! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error`
-//! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of whose
-//! standard error `stderr_line` shows the last line, without what `named_values` cuts; `secret_source` reads from any of
-//! these, and `dated_file` reads a file with its time; `pem` reads certificates from text; `certificate_files` reads a
-//! certificate and its private key; `certificate_names` reads the names in one; `private_file` is a file that only this
-//! user can read, and `lock_file` a lock that processes of one user share.
+//! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of
+//! whose standard error `stderr_line` shows the last line, without what `named_values` cuts; `secret_source` reads
+//! from any of these, and `dated_file` reads a file with its time; `pem` reads certificates from text;
+//! `certificate_files` reads a certificate and its private key; `certificate_names` reads the names in one;
+//! `private_file` is a file that only this user can read, and `lock_file` a lock that processes of one user share.
 
 mod bounded_read;
 mod certificate_files;

@@ -150,11 +150,15 @@ fn value_of(
         }
         value
     };
-    let start = if name.contains("authorization") {
-        end_of_scheme(bytes, start, &SCHEMES)
+    let is_field = name.contains("authorization");
+    let schemes = if is_field {
+        &SCHEMES[..]
     } else {
-        end_of_scheme(bytes, start, &SCHEMES[..2])
+        &SCHEMES[..2]
     };
+    let after_scheme = end_of_scheme(bytes, start, schemes);
+    let has_scheme = after_scheme > start;
+    let start = after_scheme;
     let form = if is_in_query {
         Form::Query
     } else if is_quoted {
@@ -166,8 +170,7 @@ fn value_of(
     };
     let mut end = end_of_value(bytes, start, form);
     // A scheme that is not known, and what follows it.
-    let is_field = name.contains("authorization") && bytes.get(start..end)?.is_ascii();
-    if is_field && form == Form::Word && bytes.get(end) == Some(&b' ') {
+    if is_field && !has_scheme && form == Form::Word && bytes.get(end) == Some(&b' ') {
         end = end_of(bytes, end + 1, |byte| !is_space(byte));
     }
     let (start, end) = inside_quotes(bytes, start, end);

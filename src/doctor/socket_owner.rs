@@ -59,8 +59,8 @@ pub(super) fn socket_owner(address: SocketAddr) -> SocketOwner {
     }
 }
 
-/// The owner and the inode of the socket that receives connections to this address. Those that listen stand first in the
-/// tables, which may be long.
+/// The owner and the inode of the socket that receives connections to this address. Those that listen stand first in
+/// the tables, which may be long.
 #[cfg(target_os = "linux")]
 fn listening_socket(address: SocketAddr) -> Option<(u32, u64)> {
     let own = rustix::process::geteuid().as_raw();

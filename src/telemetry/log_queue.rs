@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines may wait for a slow output. Further lines are dropped.
@@ -173,46 +172,21 @@ impl Drop for FlushOnDrop {
     }
 }
 
-/// Makes writers that push the lines of `tracing`, which makes one call for each.
+/// Pushes the lines of `tracing`, which makes one call for each.
 pub(super) struct LineWriter;
 
-pub(super) enum LineSink {
-    Queue,
-    /// The line is discarded.
-    Nowhere,
-}
-
 impl<'a> MakeWriter<'a> for LineWriter {
-    type Writer = LineSink;
+    type Writer = Self;
 
-    fn make_writer(&'a self) -> LineSink {
-        LineSink::Queue
-    }
-
-    fn make_writer_for(&'a self, line: &Metadata<'_>) -> LineSink {
-        if is_of_http2(line.target()) {
-            LineSink::Nowhere
-        } else {
-            LineSink::Queue
-        }
+    fn make_writer(&'a self) -> Self {
+        Self
     }
 }
 
-/// The HTTP/2 library quotes what clients send, with their keys, and says something for each of their faults, as often
-/// as they like. No level of the log may let that through.
-fn is_of_http2(target: &str) -> bool {
-    target == "h2" || target.starts_with("h2::")
-}
-
-impl Write for LineSink {
+impl Write for LineWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Queue => {
-                if let Some(queue) = LogQueue::started() {
-                    queue.push(bytes);
-                }
-            }
-            Self::Nowhere => {}
+        if let Some(queue) = LogQueue::started() {
+            queue.push(bytes);
         }
         Ok(bytes.len())
     }

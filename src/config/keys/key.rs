@@ -213,8 +213,8 @@ impl KeyInfo {
         variable(self.path)
     }
 
-    /// How it could be written in a file at `path`: `guard.hosts = []`. What restricts something is not written as if it
-    /// did not, since its default is not what was meant.
+    /// How it could be written in a file at `path`: `guard.hosts = []`. What restricts something is not written as if
+    /// it did not, since its default is not what was meant.
     #[must_use]
     pub fn example_at(&self, path: &str) -> String {
         let restriction = match path.rsplit('.').next() {

@@ -141,7 +141,9 @@ fn a_file_that_takes_back_what_another_one_has_taken_meanwhile_gives_way() {
     std::fs::write(path("a"), &a).unwrap();
     let refused = read(0, &moved).map(|one| vec![one]);
     assert_eq!(complaints(refused), ["name"]);
-    accepted(1, &taken); // it was accepted before
+    // Read again, the other one says so too.
+    let refused = read(1, &taken).map(|one| vec![one]);
+    assert_eq!(complaints(refused), ["name"]);
 }
 
 #[test]

@@ -89,7 +89,10 @@ fn a_short_secret_that_the_command_prints_in_any_form_is_not_shown() {
 #[test]
 fn what_a_name_an_option_or_a_url_gives_away_is_cut_out() {
     for (line, expected) in [
-        (r#"{"access_token" : "abc"}"#, r#"{"access_token" : (cut)"#),
+        (
+            r#"{"access_token" : "abc"}"#,
+            r#"{"access_token" : "(cut)"}"#,
+        ),
         ("header X-Api-Key = abc", "header X-Api-Key = (cut)"),
         (
             "sent Authorization Token abc",

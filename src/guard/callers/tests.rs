@@ -77,6 +77,17 @@ fn a_caller_with_another_name_in_a_pending_configuration_is_rejected() {
     assert_eq!(caller(&open.and(&ci)).unwrap(), None);
 }
 
+/// `ci` by key, while `Authorization` is forwarded.
+fn keeping_authorization() -> Guard {
+    let guard = Guard::new(&config::GuardConfig {
+        keeps_authorization: true,
+        ..config("guard.callers.ci.key = { file = \"c\" }\n")
+    });
+    let key = KeyDigest::of(CI.as_bytes());
+    guard.callers().unwrap().set_keys(0, &[key]).unwrap();
+    guard
+}
+
 fn user(uid: u32) -> Peer {
     Peer {
         uid: Some(uid),

@@ -38,7 +38,7 @@ fn a_rejection_names_what_was_sent_and_how_to_admit_it() {
         (
             "/",
             &[("host", "other.example:80")],
-            "use localhost, or add \"other.example\" to guard.hosts.",
+            "use localhost, or, if that name is yours, add \"other.example\" to guard.hosts.",
         ),
         (
             "/",

@@ -2,17 +2,6 @@
 
 use super::*;
 
-/// `ci` by key, while `Authorization` is forwarded.
-fn keeping_authorization() -> Guard {
-    let guard = Guard::new(&config::GuardConfig {
-        keeps_authorization: true,
-        ..config("guard.callers.ci.key = { file = \"c\" }\n")
-    });
-    let key = KeyDigest::of(CI.as_bytes());
-    guard.callers().unwrap().set_keys(0, &[key]).unwrap();
-    guard
-}
-
 #[test]
 fn while_authorization_is_forwarded_a_key_counts_only_in_its_own_field() {
     let guard = keeping_authorization();
