@@ -179,7 +179,7 @@ test("a response that breaks off is reset, after its head and what had arrived",
   }
 });
 
-test("an early answer arrives while the client still uploads, and the stream then ends without an error", async (t) => {
+test("an early answer arrives while the client still uploads, and the stream then ends without an error", { timeout: 60_000 }, async (t) => {
   const { proxy } = await setUpStandIns(t, (request, response) => response.writeHead(413, { connection: "close" }).end("too large"));
   const session = open(t, proxy.url);
   const stream = session.request({ ":method": "POST", ":path": "/" });
@@ -251,7 +251,7 @@ test("what HTTP/2 forbids in a request resets its stream, and the API sees nothi
   assert.equal(seen, 0);
 });
 
-test("limits.streams is what the client may open at once, and each stream counts in limits.in_flight", async (t) => {
+test("limits.streams is what the client may open at once, and each stream counts in limits.in_flight", { timeout: 60_000 }, async (t) => {
   const waiting = [];
   const { proxy, file } = await setUpStandIns(t, (request, response) => void waiting.push(response), { config: "[limits]\nstreams = 7\nin_flight = 3" });
   const session = open(t, proxy.url);
@@ -311,7 +311,7 @@ test("an upload that is not forwarded does not hold up another upload or a respo
   stuck.close(http2.constants.NGHTTP2_CANCEL);
 });
 
-test("a canceled request closes its connection to the API", async (t) => {
+test("a canceled request closes its connection to the API", { timeout: 60_000 }, async (t) => {
   let closed;
   const arrived = new Promise((resolve) => {
     closed = new Promise((end) => {
@@ -349,7 +349,7 @@ test("SIGTERM sends GOAWAY, what is in flight is answered, and idle connections 
   assert.equal(await stopped, 0);
 });
 
-test("connections end after limits.keep_alive and limits.header_timeout, as those of HTTP/1.1 do", async (t) => {
+test("connections end after limits.keep_alive and limits.header_timeout, as those of HTTP/1.1 do", { timeout: 60_000 }, async (t) => {
   const { proxy } = await setUpStandIns(t, echo, { config: '[limits]\nkeep_alive = "1s"\nheader_timeout = "1s"' });
   const silent = connectTcp(new URL(proxy.url).port, "127.0.0.1");
   silent.write(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1"));
@@ -363,7 +363,7 @@ test("connections end after limits.keep_alive and limits.header_timeout, as thos
   assert.ok(Date.now() - began < 4000, `${Date.now() - began} ms`);
 });
 
-test("at limits.connections an idle connection gives way, and if all are busy a client reads why in HTTP/2", async (t) => {
+test("at limits.connections an idle connection gives way, and if all are busy a client reads why in HTTP/2", { timeout: 60_000 }, async (t) => {
   const waiting = [];
   const { proxy } = await setUpStandIns(t, (request, response) => (request.url === "/wait" ? void waiting.push(response) : response.end("ok")), { config: "[limits]\nconnections = 2" });
   const idle = open(t, proxy.url);

@@ -189,6 +189,8 @@ def stalled_uploads(connection):
         if name == "WindowUpdateFrame":
             windows[stream] += struct.unpack(">L", payload)[0]
         if name == "SettingsFrame":
+            if payload:
+                connection.send(SettingsFrame(0, flags=["ACK"]))  # only now do larger windows apply
             for at in range(0, len(payload), 6):
                 identifier, value = struct.unpack(">HL", payload[at : at + 6])
                 size = value if identifier == 4 else size
