@@ -12,7 +12,7 @@
 //! failed, and `failure_class` what follows from that; `client` sends a request, for which `client_certificate` reads
 //! the certificate, and `response` reads what comes back; `identity_memory` is what identities know of each other;
 //! `grant` makes one request, `source` takes one look at `token.source`, and `obtain` chooses between the two;
-//! `status` is what the task and the `handle` share, which says `token_unavailable` if there is no token; `refresh` is
+//! `status` is what the task and the `handle` share (`current_token` is the part that requests use), which says `token_unavailable` if there is no token; `refresh` is
 //! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
 //! `catch_panic`, sends the requests of an attempt through `overlapping`, and logs failures through `failure_log`.
 //! `single_grant` obtains one token without the task.
@@ -34,6 +34,7 @@ mod client;
 mod client_auth;
 mod client_certificate;
 mod clock;
+mod current_token;
 mod device_authorization;
 mod device_login;
 mod discovery;

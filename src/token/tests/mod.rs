@@ -1,13 +1,16 @@
 //! Tests of the whole room: responses as tables, requests to a scripted endpoint, the refresh task against paused time.
 
 mod answers;
+mod attempts;
 mod bodies;
+mod changed_secrets;
 mod clocks;
 mod demanded_delays;
 mod endpoint;
 mod engine;
 mod fleet;
 mod logged;
+mod metadata;
 mod mutual_tls;
 mod overlap;
 mod pasting;
