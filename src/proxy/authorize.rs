@@ -21,10 +21,11 @@ pub(super) struct AuthorizedRequest<'a> {
 impl RequestRenewal<UpstreamRequestBody> for AuthorizedRequest<'_> {
     type Error = ForwardError;
 
-    /// A token that has expired meanwhile is never sent: the request waits for the next one, or is answered with a 503.
+    /// A token that has expired meanwhile is never sent, and a request is never sent for another person than before: it
+    /// waits for the next token, or is answered with a 503.
     async fn renew(&mut self, headers: &mut HeaderMap) -> Result<(), ForwardError> {
         let asked = Instant::now();
-        let current = self.tokens.bearer().await?;
+        let current = self.tokens.bearer_after(self.bearer).await?;
         // The wait for a token is not the upstream's time.
         self.bearer.at += current.at.saturating_duration_since(asked);
         if current.generation != self.bearer.generation {

@@ -109,7 +109,9 @@ impl ForwardError {
             Self::Loop(_) => Reason::Loop,
             Self::Token(TokenUnavailable::Refused { .. }) => Reason::TokenRefused,
             Self::Token(TokenUnavailable::NotYet { .. }) => Reason::TokenUnavailable,
-            Self::Token(TokenUnavailable::LoginRequired(_)) => Reason::LoginRequired,
+            Self::Token(TokenUnavailable::LoginRequired(_) | TokenUnavailable::SignedOut(_)) => {
+                Reason::LoginRequired
+            }
             Self::Upstream(error) => upstream_reason(error),
         }
     }
@@ -134,7 +136,9 @@ impl ForwardError {
     /// Where a person signs in, if that is missing.
     fn sign_in(&self) -> Option<SignInLinks> {
         match self {
-            Self::Token(TokenUnavailable::LoginRequired(place)) => Some(SignInLinks {
+            Self::Token(
+                TokenUnavailable::LoginRequired(place) | TokenUnavailable::SignedOut(place),
+            ) => Some(SignInLinks {
                 login_url: place.login_url.clone(),
                 page: place.page.clone(),
                 step: match place.way {
@@ -169,16 +173,22 @@ impl ForwardError {
 /// Why there is no token, on whose side the cause is, and who knows more. Names keys, but nothing that a server, a
 /// command or a file has said.
 fn token_detail(error: &TokenUnavailable) -> String {
-    if let TokenUnavailable::LoginRequired(place) = error {
-        return format!(
-            "Nobody is signed in to this proxy, or the token has ended: {}. The request was not sent to the API.",
-            place.advice()
-        );
-    }
     let (cause, retry_after) = match error {
+        TokenUnavailable::LoginRequired(place) => {
+            return format!(
+                "Nobody is signed in to this proxy, or the token has ended: {}. The request was not sent to the API.",
+                place.advice()
+            );
+        }
+        TokenUnavailable::SignedOut(place) => {
+            return format!(
+                "The person whose request this is has signed out of this proxy, and it was not sent to the API for whoever \
+                 has signed in since. Send it again, or {}.",
+                place.advice()
+            );
+        }
         TokenUnavailable::Refused { cause, .. } => (Some(cause), None),
         TokenUnavailable::NotYet { cause, retry_after } => (cause.as_ref(), Some(*retry_after)),
-        TokenUnavailable::LoginRequired(_) => (None, None), // just above
     };
     let is_of_source = cause.is_some_and(|cause| cause.is_of_source());
     let why = match cause.map(|cause| cause.origin()) {

@@ -14,8 +14,8 @@ use super::request_head::{RequestHead, RequestTemplate};
 use crate::problem::PROXY_STATUS;
 use crate::token::{Bearer, NoNewerToken, RequestRoute, Tokens};
 
-/// What a replay needs: a newer token and the whole body. This waits for the token even if the body cannot be
-/// replayed, so that a caller who tries again at once does not get the same 401.
+/// What a replay needs: a newer token of the same person and the whole body. This waits for the token even if the body
+/// cannot be replayed, so that a caller who tries again at once does not get the same 401.
 pub(super) async fn prepare(
     tokens: &Tokens,
     rejected: &Bearer,
@@ -32,6 +32,9 @@ pub(super) async fn prepare(
         NoNewerToken::PersonNeeded => NotReplayed::PersonNeeded,
         NoNewerToken::Late { .. } => NotReplayed::RefreshTimedOut,
     })?;
+    if newer.session != rejected.session {
+        return Err(NotReplayed::SignedOut);
+    }
     Ok((newer, body))
 }
 

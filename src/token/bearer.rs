@@ -1,5 +1,7 @@
 //! A token that may be sent, and the states that a token can be in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::HeaderValue;
 use tokio::time::Instant;
 
@@ -16,8 +18,23 @@ pub struct Bearer {
     pub header: HeaderValue,
     /// The token's number: each token that replaces another has a number higher by one.
     pub generation: u64,
+    /// Whose token it is.
+    pub session: PersonSession,
     /// When it was found to be usable.
     pub at: Instant,
+}
+
+/// Whose token it is: every sign-in as another person begins another session, and so does every sign-out. All tokens
+/// that need no person are of the same session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PersonSession(u64);
+
+impl PersonSession {
+    /// Another session than any before in this process, so that identities can share a person.
+    pub(super) fn begin() -> Self {
+        static BEGUN: AtomicU64 = AtomicU64::new(0);
+        Self(BEGUN.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// The states of the token, named alike everywhere.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use super::bearer::Bearer;
+use super::bearer::{Bearer, PersonSession};
 use super::clock::Timestamp;
 use super::schedule;
 
@@ -13,6 +13,8 @@ use super::schedule;
 pub(super) struct CurrentToken {
     pub(super) header: HeaderValue,
     pub(super) generation: u64,
+    /// Whose it is.
+    pub(super) session: PersonSession,
     /// The moment before its request was sent.
     pub(super) requested_at: Timestamp,
     pub(super) lifetime: Duration,
@@ -56,6 +58,7 @@ impl CurrentToken {
             at: now.monotonic,
             header: self.header.clone(),
             generation: self.generation,
+            session: self.session,
         }
     }
 }

@@ -72,6 +72,7 @@ impl DeviceAttempt {
     ) -> Result<SignedIn, (DevicePollFailure, GrantError)> {
         let login = &self.pending.login;
         let failed = |error| (DevicePollFailure::Final, error);
+        let _stop_waits = login.session.changing.read().await;
         let secrets = login.secrets().await.map_err(failed)?;
         let requested_at = self.pending.now();
         let asked = GrantRequest::Device(&self.authorization.code);

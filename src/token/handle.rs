@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::attempt_log::{AttemptCounts, TokenAttempt};
-use super::bearer::{Bearer, TokenState};
+use super::bearer::{Bearer, PersonSession, TokenState};
 use super::forced::RequestRoute;
 use super::grant_error::FailureOrigin;
-use super::person::{FIRST_REMINDER, SignInSnapshot};
+use super::person::{FIRST_REMINDER, SignIn, SignInSnapshot};
 use super::schedule::{self, WAIT_AFTER_EXPIRY, WAIT_AFTER_FAILURE};
 use super::status::{SharedStatus, TaskStatus};
 use super::token_unavailable::{NoNewerToken, TokenUnavailable};
@@ -121,18 +121,42 @@ impl Tokens {
     pub async fn bearer(&self) -> Result<Bearer, TokenUnavailable> {
         match self.usable() {
             Some(bearer) => Ok(bearer),
-            None => self.wait_for_bearer().await,
+            None => {
+                let sign_in = self.shared.sign_in.as_ref();
+                let session = sign_in.and_then(SignIn::session_of_person);
+                self.wait_for_bearer(session).await
+            }
         }
     }
 
-    async fn wait_for_bearer(&self) -> Result<Bearer, TokenUnavailable> {
+    /// The same for a request that has had a token before: it is never sent for another person.
+    ///
+    /// # Errors
+    /// The same, and at once if that person has signed out.
+    pub async fn bearer_after(&self, before: &Bearer) -> Result<Bearer, TokenUnavailable> {
+        match self.usable() {
+            Some(bearer) if bearer.session == before.session => Ok(bearer),
+            Some(_) | None => self.wait_for_bearer(Some(before.session)).await,
+        }
+    }
+
+    /// A request without a `session` came in while nobody was signed in: it takes the first that there is.
+    async fn wait_for_bearer(
+        &self,
+        session: Option<PersonSession>,
+    ) -> Result<Bearer, TokenUnavailable> {
         let mut changes = self.shared.status.subscribe();
         let mut deadline = Instant::now() + self.shared.wait;
         // The task sleeps by the monotonic clock, while the token may have expired by the wall clock.
         self.shared.wake.notify_one();
         loop {
             if let Some(bearer) = self.usable() {
-                return Ok(bearer);
+                return match &self.shared.sign_in {
+                    Some(sign_in) if session.is_some_and(|session| session != bearer.session) => {
+                        Err(TokenUnavailable::SignedOut(sign_in.place()))
+                    }
+                    Some(_) | None => Ok(bearer),
+                };
             }
             if let Some(sign_in) = &self.shared.sign_in
                 && self.shared.needs_person()
@@ -380,17 +404,19 @@ impl Tokens {
     /// Waits for the first token or the first failure, however long that takes (10 s and the reading of the secret).
     /// Returns at once if there has been either, or if only a person can provide a token.
     pub async fn settled(&self) -> Snapshot {
-        if self.shared.needs_person() {
-            return self.snapshot();
-        }
         let mut changes = self.shared.status.subscribe();
-        // Cannot fail: this handle owns the sender.
-        let _ = changes
-            .wait_for(|status| {
-                status.token.is_some() || status.failure.is_some() || self.shared.needs_person()
-            })
-            .await;
-        self.snapshot()
+        loop {
+            let is_settled = {
+                let status = changes.borrow_and_update();
+                status.token.is_some() || status.failure.is_some()
+            };
+            // Not while the status is locked, which whoever signs in locks last.
+            if is_settled || self.shared.needs_person() {
+                return self.snapshot();
+            }
+            // Cannot fail: this handle owns the sender.
+            let _ = changes.changed().await;
+        }
     }
 
     /// Waits for a usable token, however long that takes: for an identity that serves no requests yet.

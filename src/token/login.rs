@@ -18,7 +18,7 @@ use super::id_token::{ExpectedIdToken, read_id_token};
 use super::identity_memory::TokenClient;
 use super::jwt::decode;
 use super::login_session::StoredCopy;
-use super::person::{SignedIn, name_in, subject_in};
+use super::person::{SignedIn, name_in, subject_in, unknown_subject};
 use super::person_login::{LoginError, PersonLogin};
 use super::response::AccessToken;
 use super::schedule;
@@ -107,6 +107,7 @@ impl LoginAttempt {
         commit: impl FnOnce(&mut dyn FnMut()) + Send,
     ) -> Result<SignedIn, GrantError> {
         let login = &self.pending.login;
+        let _stop_waits = login.session.changing.read().await;
         let secrets = login.secrets().await?;
         let requested_at = self.pending.now();
         let asked = GrantRequest::Code {
@@ -260,13 +261,14 @@ impl PendingLogin {
         let access = decode(granted.as_str());
         let api = self.login.config.api.as_ref();
         let claims = identity.as_ref().or(access.as_ref());
-        let (who, subject) = (claims.and_then(name_in), claims.and_then(subject_in));
+        let who = claims.and_then(name_in);
+        let subject = claims.and_then(subject_in);
         let lasts = (!is_renewed).then_some(granted.lifetime);
         Ok(SignedIn {
             who,
             until: lasts.and_then(|lifetime| now.checked_add(lifetime)),
             doubts: access.map_or_else(Vec::new, |access| role_doubts(api, &access.claims)),
-            subject,
+            subject: Some(subject.unwrap_or_else(unknown_subject)),
             is_renewed,
         })
     }
@@ -284,22 +286,24 @@ impl PendingLogin {
             return signed_in; // `has_session_of` has found one
         };
         let refresh_after = schedule::refresh_after(access.lifetime, fastrand::f64());
-        let of_before = self.login.session.begin(session, copy, || {
-            shared.status.send_modify(|status| {
-                status.adopt(requested_at, access, refresh_after);
+        let mut of_before = None;
+        let before = sign_in.replace(Some(signed_in.clone()), |number| {
+            of_before = self.login.session.begin(session, copy, || {
+                sign_in.set_session(number);
+                shared.status.send_modify(|status| {
+                    status.adopt(requested_at, access, number, refresh_after);
+                });
             });
         });
         let of_before = in_store.cloned().or(of_before);
         shared.attempts.count_success(requested_at.wall);
         let client = TokenClient::of_grant(&self.login.grant.config);
         shared.attempts.memory.forget_hold(client);
-        let before = sign_in.replace(Some(signed_in.clone()));
         if let Some(before) = before.filter(|before| is_someone_else(before, &signed_in)) {
             let who = before.who.as_deref().unwrap_or("someone else");
-            signed_in
-                .doubts
-                .push(format!("{who} was signed in before, and is signed out now"));
-            sign_in.replace(Some(signed_in.clone()));
+            let doubt = format!("{who} was signed in before, and is signed out now");
+            signed_in.doubts.push(doubt.clone());
+            sign_in.add_doubt(doubt);
             if let Some(token) = of_before {
                 let login = self.login.clone();
                 tokio::spawn(async move { login.revoke(&token, RevokedToken::Refresh).await });

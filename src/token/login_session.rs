@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 
 use super::session_store::SessionStore;
@@ -22,6 +23,8 @@ pub(super) struct LoginSession {
     state: Mutex<SessionState>,
     /// Held during a request with the refresh token.
     pub(super) renewing: tokio::sync::Mutex<()>,
+    /// Read-locked while a code is exchanged, and until the store and the server know of a sign-out.
+    pub(super) changing: Arc<RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -236,11 +239,13 @@ impl LoginSessions {
         session
     }
 
-    /// Waits until no refresh token is in use, and lets none be used any more, before the process ends: the next token
-    /// would be lost, and with it the session. Takes at most [`SETTLE_LIMIT`].
+    /// Waits until no refresh token is in use, no code is exchanged and nobody signs out, and lets none of this begin
+    /// any more, before the process ends: the next token would be lost, or stay in the store. Takes at most
+    /// [`SETTLE_LIMIT`].
     pub async fn close(&self) {
         let closing = async {
             for session in self.all() {
+                std::mem::forget(Arc::clone(&session.changing).write_owned().await);
                 std::mem::forget(session.renewing.lock().await);
             }
         };

@@ -12,7 +12,8 @@
 //! failed, and `failure_class` what follows from that; `client` sends a request, for which `client_certificate` reads
 //! the certificate, and `response` reads what comes back; `identity_memory` is what identities know of each other;
 //! `grant` makes one request, `source` takes one look at `token.source`, and `obtain` chooses between the two;
-//! `status` is what the task and the `handle` share (`current_token` is the part that requests use), which says `token_unavailable` if there is no token; `refresh` is
+//! `status` is what the task and the `handle` share, and `current_token` the part of it that requests use; the handle
+//! says `token_unavailable` if there is no token; `refresh` is
 //! the task: it reads the secrets through `watched_secrets` and `secret_reader`, survives a panic through
 //! `catch_panic`, sends the requests of an attempt through `overlapping`, and logs failures through `failure_log`.
 //! `single_grant` obtains one token without the task.
@@ -96,7 +97,7 @@ pub use attempt_log::{AttemptCounter, AttemptCounts, TokenAttempt};
 pub use authorization::{
     AuthorizationResponse, ForeignResponse, NoRandomBytes, is_same_word, unguessable,
 };
-pub use bearer::{Bearer, TokenState};
+pub use bearer::{Bearer, PersonSession, TokenState};
 pub use cause::Cause;
 pub use client::{Client, client};
 pub use device_authorization::{DevicePollFailure, DevicePrompt, DeviceResponseDefect};

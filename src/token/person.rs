@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::bearer::PersonSession;
 use super::jwt::DecodedToken;
 use super::person_login::PersonLogin;
 use crate::config::SignInConfig;
@@ -99,6 +100,12 @@ pub(super) fn subject_in(token: &DecodedToken) -> Option<String> {
     Some(format!("{issuer} {subject}"))
 }
 
+/// Stands for a person of whom the tokens say nothing, and who may be anyone: no two sign-ins have the same. Other
+/// processes find it in the store.
+pub(super) fn unknown_subject() -> String {
+    format!("unknown {:032x}", fastrand::u128(..))
+}
+
 /// The sign-in as `/status` shows it.
 #[derive(Debug, Clone)]
 pub struct SignInSnapshot {
@@ -151,7 +158,10 @@ pub(super) struct SignIn {
     page: SignInPage,
     /// What renews the tokens of a person who signs in with a browser.
     pub(super) login: Option<PersonLogin>,
+    /// Locked before the session of `login` and the status of the token, never after.
     signed_in: Mutex<Option<SignedIn>>,
+    /// That of the person, or of the time since the last one signed out.
+    session: Mutex<PersonSession>,
     /// A tunnel ends with the session that it began in. Shared with the identity whose person this one has taken over.
     sessions: Mutex<Arc<watch::Sender<Sessions>>>,
     /// Whether the person has signed in to another identity, and has neither signed in nor out here since.
@@ -174,6 +184,7 @@ impl SignIn {
             page,
             login: None,
             signed_in: Mutex::new(None),
+            session: Mutex::default(),
             sessions: Mutex::default(),
             is_taken_over: AtomicBool::new(false),
         }
@@ -219,11 +230,23 @@ impl SignIn {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the person, and ends the session of another one.
-    pub(super) fn replace(&self, next: Option<SignedIn>) -> Option<SignedIn> {
+    /// Replaces the person, and ends the session of another one. `adopt` takes what belongs to the session of `next`
+    /// into use.
+    pub(super) fn replace(
+        &self,
+        next: Option<SignedIn>,
+        adopt: impl FnOnce(PersonSession),
+    ) -> Option<SignedIn> {
         let subject = |person: &Option<SignedIn>| person.as_ref()?.subject.clone();
         let mut current = self.lock();
         let is_same = subject(&current).is_some() && subject(&current) == subject(&next);
+        let session = if is_same {
+            self.session()
+        } else {
+            PersonSession::begin()
+        };
+        adopt(session);
+        self.set_session(session);
         let before = std::mem::replace(&mut *current, next);
         self.is_taken_over.store(false, Ordering::Relaxed);
         drop(current);
@@ -234,8 +257,36 @@ impl SignIn {
     }
 
     /// The person of another identity, who has signed in or out there. That one has ended the sessions.
-    pub(super) fn set_person(&self, person: Option<SignedIn>) {
-        *self.lock() = person;
+    pub(super) fn share_person_of(&self, other: &Self) {
+        let (person, session) = {
+            let person = other.lock();
+            (person.clone(), other.session())
+        };
+        let mut current = self.lock();
+        self.set_session(session);
+        *current = person;
+    }
+
+    /// Adds what the person should know.
+    pub(super) fn add_doubt(&self, doubt: String) {
+        if let Some(person) = &mut *self.lock() {
+            person.doubts.push(doubt);
+        }
+    }
+
+    /// The session that tokens belong to which are granted now.
+    pub(super) fn session(&self) -> PersonSession {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tokens that are granted from now on belong to this session.
+    pub(super) fn set_session(&self, session: PersonSession) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// The session that a request without a token belongs to. `None` if nobody is signed in, as far as is known.
+    pub(super) fn session_of_person(&self) -> Option<PersonSession> {
+        self.lock().as_ref().map(|_| self.session())
     }
 
     /// Whether whoever signs in to `other` signs in here too.

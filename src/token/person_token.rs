@@ -81,7 +81,7 @@ impl SharedStatus {
             if std::ptr::eq(theirs, sign_in) {
                 continue;
             }
-            theirs.set_person(sign_in.signed_in());
+            theirs.share_person_of(sign_in);
             match &token {
                 Some(token) if sign_in.has_field_of(theirs) => {
                     other.status.send_modify(|status| status.share(token));
@@ -158,13 +158,14 @@ impl SharedStatus {
             who,
             "the sign-in goes on with the refresh token from the store"
         );
-        sign_in.replace(Some(SignedIn {
+        let person = SignedIn {
             who,
             until: None,
             doubts: Vec::new(),
             subject: session.person.subject,
             is_renewed: true,
-        }));
+        };
+        sign_in.replace(Some(person), |_| ());
         self.share_person();
         // What the server has said of the session before does not count for this one.
         let now = self.clock.now();
@@ -178,7 +179,7 @@ impl SharedStatus {
     /// Another process has signed the person out.
     pub(super) fn sign_out_elsewhere(&self) {
         if let Some(sign_in) = &self.sign_in
-            && sign_in.replace(None).is_some()
+            && sign_in.replace(None, |_| self.forget_token()).is_some()
         {
             tracing::warn!("the session is no longer in the store: signed out by another process");
         }

@@ -382,14 +382,14 @@ impl RefreshTask {
             return self.confirm(requested_at, lifetime);
         }
         let refresh_after = schedule::refresh_after(lifetime, (self.inputs.draw)());
-        let mut generation = 0;
+        let (mut generation, sign_in) = (0, self.shared.sign_in.as_ref());
         let adopt = || {
+            let session = self.shared.person_session();
             self.shared.status.send_modify(|status| {
-                generation = status.adopt(requested_at, token, refresh_after);
+                generation = status.adopt(requested_at, token, session, refresh_after);
             });
             self.shared.share_renewed();
         };
-        let sign_in = self.shared.sign_in.as_ref();
         match sign_in.and_then(|sign_in| sign_in.login.as_ref()) {
             None => adopt(),
             Some(login) if login.session.if_current(session, adopt) => {}

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedRwLockReadGuard, watch};
 
 use super::grant_revocation::RevokedToken;
 use super::handle::Tokens;
@@ -68,14 +68,21 @@ impl Tokens {
         if !lifetime.is_zero() {
             self.shared.attempts.count_success(now.wall);
         }
-        self.shared.status.send_modify(|status| {
-            status.adopt(now, token, lifetime);
+        // The tunnels of the session before end afterwards, so that none begins with its token in the new one.
+        sign_in.replace(Some(signed_in.clone()), |session| {
+            self.shared.status.send_modify(|status| {
+                status.adopt(now, token, session, lifetime);
+            });
         });
-        // Afterwards, so that no tunnel begins with the previous token in the new session.
-        sign_in.replace(Some(signed_in.clone()));
         self.shared.share_person();
         self.shared.wake.notify_one();
         Ok(signed_in)
+    }
+
+    /// Whether both are handles on the tokens of the same identity.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Who has signed in last, even if the token has ended since.
@@ -111,9 +118,9 @@ impl Tokens {
             return;
         }
         let token = from.shared.status.borrow().token.clone();
-        if let (Some(signed_in), Some(token)) = (other.signed_in(), token) {
+        if let (Some(_), Some(token)) = (other.signed_in(), token) {
             // The tunnels of both end with the same session, which only a person ends.
-            own.set_person(Some(signed_in));
+            own.share_person_of(other);
             own.continue_sessions_of(other);
             self.shared.join_person_of(&from.shared);
             if own.has_field_of(other) {
@@ -137,8 +144,7 @@ impl Tokens {
                 self.take_over_sign_in(before);
             } else {
                 // The person has signed out since this one was prepared.
-                self.shared.forget_token();
-                own.replace(None);
+                own.replace(None, |_| self.shared.forget_token());
             }
         }
         replaced.end_unless_continued(own);
@@ -182,6 +188,8 @@ struct EndedLogin {
     copy: Option<StoredCopy>,
     /// What is revoked, unless the store holds a newer one.
     token: Option<(Secret, RevokedToken)>,
+    /// A stop waits until this is dropped. `None` if it is too late for that.
+    stop_waits: Option<OwnedRwLockReadGuard<()>>,
 }
 
 impl SignOut {
@@ -207,15 +215,20 @@ impl SharedStatus {
     fn end_session(&self) -> Option<EndedLogin> {
         let sign_in = self.sign_in.as_ref()?;
         let Some(login) = &sign_in.login else {
-            self.forget_token();
-            sign_in.replace(None);
+            sign_in.replace(None, |_| self.forget_token());
             self.share_person();
             return None;
         };
         let access = self.usable_token();
+        let stop_waits = Arc::clone(&login.session.changing).try_read_owned().ok();
         let copy = login.session.copy();
-        let refresh = login.session.begin(None, None, || self.forget_token());
-        sign_in.replace(None);
+        let mut refresh = None;
+        sign_in.replace(None, |session| {
+            refresh = login.session.begin(None, None, || {
+                sign_in.set_session(session);
+                self.forget_token();
+            });
+        });
         self.share_person();
         let refresh = refresh.map(|token| (token, RevokedToken::Refresh));
         let revoked = refresh.or_else(|| Some((access?, RevokedToken::Access)));
@@ -223,6 +236,7 @@ impl SharedStatus {
             login: Box::new(login.clone()),
             copy,
             token: revoked,
+            stop_waits,
         })
     }
 
@@ -245,7 +259,12 @@ impl SharedStatus {
 
 impl EndedLogin {
     async fn finish(self) -> Option<String> {
-        let Self { login, copy, token } = self;
+        let Self {
+            login,
+            copy,
+            token,
+            stop_waits: _until_done,
+        } = self;
         login.leave_store(copy).await;
         let (stored, failure) = login.remove_from_store().await;
         let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);

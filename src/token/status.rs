@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
 
 use super::attempt_log::AttemptCounter;
-use super::bearer::{Bearer, TokenState};
+use super::bearer::{Bearer, PersonSession, TokenState};
 use super::clock::{Clock, Timestamp};
 use super::current_token::CurrentToken;
 use super::forced::ForcedRefreshes;
@@ -82,6 +82,12 @@ impl SharedStatus {
     pub(super) fn needs_person(&self) -> bool {
         let sign_in = self.sign_in.as_ref();
         sign_in.is_some_and(|sign_in| !sign_in.can_renew())
+    }
+
+    /// The session that a token belongs to which is granted now.
+    pub(super) fn person_session(&self) -> PersonSession {
+        let sign_in = self.sign_in.as_ref();
+        sign_in.map(SignIn::session).unwrap_or_default()
     }
 
     /// Another identity serves from now on. Only that one renews the tokens of a person: two would move the refresh
@@ -181,12 +187,14 @@ impl TaskStatus {
         &mut self,
         requested_at: Timestamp,
         token: AccessToken,
+        session: PersonSession,
         refresh_after: Duration,
     ) -> u64 {
         let generation = self.generation() + 1;
         self.token = Some(CurrentToken {
             header: token.header,
             generation,
+            session,
             requested_at,
             lifetime: token.lifetime,
             refresh_after,
@@ -212,8 +220,10 @@ impl TaskStatus {
     /// Takes over the token of another identity that the same person uses, in place of the own one. It gets a higher
     /// number than that.
     pub(super) fn share(&mut self, token: &CurrentToken) {
-        let own = self.token.as_ref();
-        if own.is_some_and(|own| own.header == token.header) {
+        if let Some(own) = self.token.as_mut()
+            && own.header == token.header
+        {
+            own.session = token.session;
             return;
         }
         let generation = token.generation.max(self.generation() + 1);

@@ -90,3 +90,6 @@ impl StoreError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

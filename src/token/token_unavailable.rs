@@ -29,6 +29,9 @@ pub enum TokenUnavailable {
     /// Only a person can provide a token (`login_required`).
     #[error("no access token; {}", .0.advice())]
     LoginRequired(SignInPlace),
+    /// The person whose request it is has signed out meanwhile, and somebody has signed in since (`login_required`).
+    #[error("the person whose request it is has signed out")]
+    SignedOut(SignInPlace),
 }
 
 /// Why there is no newer token for a request that the upstream answered with 401.

@@ -42,6 +42,7 @@ mod notify;
 mod outbound;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
+mod person_changes;
 mod reasons;
 mod reload;
 mod reload_guard;

@@ -1,6 +1,10 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::*;
 use crate::config::{Overrides, ProxyRule, Surroundings, load_text};
@@ -11,11 +15,19 @@ use crate::token::{
 };
 
 /// The tokens of a person who signs in with a code from this address.
-fn tokens(address: std::net::SocketAddr) -> Tokens {
+fn tokens(address: SocketAddr) -> Tokens {
+    tokens_with(
+        "device_code",
+        address,
+        &format!("device_url = \"http://{address}/device\""),
+    )
+}
+
+/// The same for any grant.
+fn tokens_with(grant: &str, address: SocketAddr, more: &str) -> Tokens {
     let text = format!(
-        "upstream.url = \"https://api.example.com\"\n[token]\ngrant = \"device_code\"\nclient_id = \"app\"\n\
-         auth = \"none\"\nstore = \"memory\"\nurl = \"http://{address}/token\"\n\
-         device_url = \"http://{address}/device\"\n"
+        "upstream.url = \"https://api.example.com\"\n[token]\ngrant = \"{grant}\"\nclient_id = \"app\"\n\
+         auth = \"none\"\nstore = \"memory\"\nurl = \"http://{address}/token\"\n{more}\n"
     );
     let loaded = load_text(&text, &Overrides::default(), &Surroundings::default());
     let token = loaded.unwrap().config.token;
@@ -65,4 +77,26 @@ async fn a_sign_in_that_is_beginning_ends_when_the_person_signs_out() {
     let (begun, ()) = tokio::join!(beginning, signing_out);
     assert!(matches!(begun, Err(LoginNotStarted::Cancelled)));
     assert!(logins.lock().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_completes_a_sign_in_after_five_minutes_and_its_address_is_free_then() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let more = format!(
+        "authorization_url = \"http://{address}/a\"\nredirect_url = \"http://{address}/callback\""
+    );
+    let tokens = tokens_with("authorization_code", address, &more);
+    let logins = Logins::new(None, StoppedTasks::default());
+    let started = logins
+        .begin(Arc::new(move || tokens.clone()))
+        .await
+        .unwrap();
+    sleep(Duration::from_mins(5) - Duration::from_secs(1)).await;
+    assert_eq!(logins.outcome(&started.id), LoginOutcome::Waiting);
+    assert!(TcpListener::bind(address).await.is_err());
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(logins.outcome(&started.id), LoginOutcome::Expired);
+    TcpListener::bind(address).await.unwrap();
 }

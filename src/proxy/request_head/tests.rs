@@ -45,6 +45,7 @@ fn bearer() -> Bearer {
     Bearer {
         header: HeaderValue::from_static("Bearer abc"),
         generation: 1,
+        session: crate::token::PersonSession::default(),
         at: tokio::time::Instant::now(),
     }
 }

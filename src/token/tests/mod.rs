@@ -14,6 +14,7 @@ mod metadata;
 mod mutual_tls;
 mod overlap;
 mod pasting;
+mod persons;
 mod proofs;
 mod rejected;
 mod renewals;

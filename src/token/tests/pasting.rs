@@ -29,7 +29,7 @@ fn tokens() -> Tokens {
     tokens
 }
 
-fn jwt(subject: &str, lifetime: u64) -> String {
+pub(super) fn jwt(subject: &str, lifetime: u64) -> String {
     let part = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
     let claims = format!(r#"{{"sub":"{subject}","exp":{}}}"#, START + lifetime);
     format!("{}.{}.s", part("{}".to_owned()), part(claims))

@@ -15,7 +15,7 @@ use crate::token::{
 };
 
 /// An endpoint that grants another token and another refresh token each time.
-async fn server() -> ScriptedEndpoint {
+pub(super) async fn server() -> ScriptedEndpoint {
     let granting = ScriptedEndpoint::new(|number| {
         let granted = format!(
             r#"{{"access_token":"at-{number}","token_type":"Bearer","expires_in":300,"refresh_token":"rt-{number}"}}"#
@@ -26,13 +26,23 @@ async fn server() -> ScriptedEndpoint {
 }
 
 /// An identity for this scope, of a proxy with these sessions. Its task runs.
-fn identity(server: &ScriptedEndpoint, sessions: &LoginSessions, scope: &str) -> Tokens {
+pub(super) fn identity(server: &ScriptedEndpoint, sessions: &LoginSessions, scope: &str) -> Tokens {
+    identity_with(LoginStore::Memory, server, sessions, scope)
+}
+
+/// The same with this store.
+pub(super) fn identity_with(
+    store: LoginStore,
+    server: &ScriptedEndpoint,
+    sessions: &LoginSessions,
+    scope: &str,
+) -> Tokens {
     let mut config = config(server.url.clone(), ClientAuth::Basic);
     config.scope = Some(scope.to_owned());
     config.grant = GrantType::AuthorizationCode(Box::new(LoginConfig {
         is_device_only: false,
         device_url: None,
-        store: LoginStore::Memory,
+        store,
         redirect_url: "http://127.0.0.1:6753/callback".parse().unwrap(),
         authorization_url: None,
         revocation_url: Some(server.url.clone()),
@@ -64,7 +74,7 @@ async fn sign_in(tokens: &Tokens, refresh_token: &str) {
     timeout(s(20), tokens.obtained()).await.unwrap();
 }
 
-fn replace(before: &Tokens, after: &Tokens) {
+pub(super) fn replace(before: &Tokens, after: &Tokens) {
     after.take_over_sign_in(before);
     after.replace_identity(before);
 }

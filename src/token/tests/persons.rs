@@ -1,0 +1,134 @@
+//! A request is sent for one person only, whoever signs in while it waits, here or in another process.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::time::timeout;
+
+use super::endpoint::{Act, ScriptedEndpoint};
+use super::pasting::jwt;
+use super::scene::{ms, s};
+use super::superseded::{identity, identity_with, replace, server};
+use crate::config::LoginStore;
+use crate::credentials::Secret;
+use crate::token::granted_tokens::GrantedTokens;
+use crate::token::login::PendingLogin;
+use crate::token::response::AccessToken;
+use crate::token::{LoginSessions, RequestRoute, TokenUnavailable, Tokens};
+
+/// Completes a sign-in that the server has answered with this access token.
+async fn sign_in_with(tokens: &Tokens, token: &str, lifetime: Duration) {
+    let pending = PendingLogin {
+        tokens: tokens.clone(),
+        login: tokens.person_login().unwrap(),
+        nonce: None,
+    };
+    let granted = GrantedTokens {
+        access: Ok(AccessToken {
+            header: HeaderValue::try_from(format!("Bearer {token}")).unwrap(),
+            token_start: "Bearer ".len(),
+            lifetime,
+            is_untyped: false,
+        }),
+        refresh: Some(Secret::new(format!("refresh-{:016x}", fastrand::u64(..)))),
+        id_token: None,
+    };
+    let finishing = pending.finish(granted, pending.now(), || tokens.clone(), |adopt| adopt());
+    finishing.await.unwrap();
+}
+
+async fn sign_in_as(tokens: &Tokens, person: &str, lifetime: Duration) {
+    sign_in_with(tokens, &jwt(person, 3600), lifetime).await;
+}
+
+fn is_signed_out<T>(outcome: &Result<T, TokenUnavailable>) -> bool {
+    matches!(outcome, Err(TokenUnavailable::SignedOut(_)))
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_a_renewal_is_not_sent_as_whoever_signs_in_meanwhile() {
+    let hanging = ScriptedEndpoint::new(|_| Act::Drip(b"HTTP/1.1 200 OK\r\nX: ".to_vec())).await;
+    for next in ["ada", "bob"] {
+        let tokens = identity(&hanging, &LoginSessions::default(), "a");
+        sign_in_as(&tokens, "ada", Duration::ZERO).await;
+        let mut waiting = pin!(tokens.bearer());
+        assert!(timeout(ms(50), &mut waiting).await.is_err());
+        sign_in_as(&tokens, next, s(300)).await;
+        let outcome = timeout(s(5), waiting).await.unwrap();
+        if next == "ada" {
+            let current = tokens.usable().unwrap();
+            assert_eq!(outcome.unwrap().header, current.header);
+        } else {
+            assert!(is_signed_out(&outcome), "{outcome:?}");
+        }
+        // One that comes in now is sent for the person of now.
+        tokens.bearer().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_person_when_the_token_is_renewed_and_loses_it_with_a_sign_out() {
+    let (server, sessions) = (server().await, LoginSessions::default());
+    let tokens = identity(&server, &sessions, "a");
+    sign_in_as(&tokens, "ada", s(300)).await;
+    let of_ada = tokens.usable().unwrap();
+    let route = RequestRoute::of("GET", "/");
+    let renewed = tokens.newer_than(of_ada.generation, route).await.unwrap();
+    assert_eq!(renewed.session, of_ada.session);
+    let sent = tokens.bearer_after(&of_ada).await.unwrap();
+    assert_eq!(sent.header, renewed.header);
+    sign_in_as(&tokens, "bob", s(300)).await;
+    assert!(is_signed_out(&tokens.bearer_after(&of_ada).await));
+    let of_bob = tokens.bearer().await.unwrap();
+    assert!(tokens.bearer_after(&of_bob).await.is_ok());
+    drop(tokens.sign_out().unwrap());
+    let outcome = tokens.bearer_after(&of_bob).await;
+    assert!(matches!(outcome, Err(TokenUnavailable::LoginRequired(_))));
+    sign_in_as(&tokens, "bob", s(300)).await;
+    assert!(is_signed_out(&tokens.bearer_after(&of_bob).await));
+}
+
+#[tokio::test]
+async fn a_request_from_before_a_reload_keeps_its_person_too() {
+    let (server, sessions) = (server().await, LoginSessions::default());
+    let before = identity(&server, &sessions, "a");
+    let after = identity(&server, &sessions, "a");
+    // Nobody is signed in yet, so the two have no tunnels in common.
+    replace(&before, &after);
+    sign_in_as(&after, "ada", s(300)).await;
+    let of_ada = before.bearer().await.unwrap();
+    sign_in_as(&after, "bob", s(300)).await;
+    assert!(is_signed_out(&before.bearer_after(&of_ada).await));
+    let of_bob = before.bearer().await.unwrap();
+    let last = identity(&server, &sessions, "a");
+    replace(&after, &last);
+    for tokens in [&before, &after, &last] {
+        assert!(tokens.bearer_after(&of_bob).await.is_ok());
+    }
+    sign_in_as(&last, "ada", s(300)).await;
+    for tokens in [&before, &after, &last] {
+        assert!(is_signed_out(&tokens.bearer_after(&of_bob).await));
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_elsewhere_ends_tunnels_even_if_no_token_says_whose_it_is() {
+    let server = server().await;
+    let directory = tempfile::tempdir().unwrap();
+    let store = LoginStore::File(directory.path().join("login.json"));
+    let first = identity_with(store.clone(), &server, &LoginSessions::default(), "a");
+    sign_in_with(&first, "opaque-1", s(300)).await;
+    let second = identity_with(store, &server, &LoginSessions::default(), "a");
+    let found = timeout(s(20), second.obtained()).await.unwrap();
+    let (tunnel, kept) = (second.session().unwrap(), second.session().unwrap());
+    for tokens in [&first, &second] {
+        tokens.refresh().await.unwrap();
+    }
+    assert!(second.bearer_after(&found).await.is_ok());
+    assert!(timeout(ms(50), kept.ended()).await.is_err());
+    sign_in_with(&first, "opaque-2", s(300)).await;
+    second.refresh().await.unwrap();
+    assert!(timeout(s(5), tunnel.ended()).await.is_ok());
+    assert!(is_signed_out(&second.bearer_after(&found).await));
+}
