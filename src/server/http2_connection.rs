@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client_stream::ClientStream;
-use super::http2_io::Http2Io;
+use super::http2_io::{Http2Io, RESETS};
 use super::limits::ConnectionLimits;
 use super::open_streams::OpenStreams;
 use super::registry::ConnectionSlot;
@@ -38,9 +38,14 @@ const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
 /// How much of one response may wait for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// How many requests a client may cancel before we have seen them, and how many malformed ones it may send before the
-/// connection ends (CVE-2023-44487, RUSTSEC-2024-0003).
-const RESETS: (usize, usize) = (20, 100);
+/// How many requests a client may cancel before we have seen them (CVE-2023-44487).
+const UNSEEN_RESETS: usize = 20;
+
+/// How many streams `h2` may reset on its own account before it ends the connection. Each takes memory until the client
+/// reads that it was reset (RUSTSEC-2024-0003). It counts them over the life of the connection, and also those whose
+/// client has only not read yet that its upload was rejected; hence the connection closes gracefully long before, after
+/// [`RESETS`].
+const MOST_RESETS: usize = 4 * RESETS as usize;
 
 /// How long a client may take to confirm that it has seen the announced end of the connection, if a response has just
 /// ended, of which it may still read the last bytes.
@@ -86,6 +91,7 @@ pub(super) async fn serve_http2<S: HttpService>(
         slot,
         is_started: false,
         is_closing: false,
+        refused_tunnels: 0,
         look: None,
         goodbye: None,
     };
@@ -105,7 +111,6 @@ pub(super) fn builder(
     streams: NewStreams,
     limits: &ConnectionLimits,
 ) -> http2::Builder<NewStreams> {
-    let (unseen, malformed) = RESETS;
     let mut builder = http2::Builder::new(streams);
     builder
         .max_concurrent_streams(limits.streams)
@@ -113,8 +118,8 @@ pub(super) fn builder(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(unseen)
-        .max_local_error_reset_streams(malformed);
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        .max_local_error_reset_streams(MOST_RESETS);
     builder
 }
 
@@ -126,6 +131,8 @@ struct ManagedHttp2<'a, S: HttpService> {
     is_started: bool,
     /// The client has been asked to send no further request.
     is_closing: bool,
+    /// How many CONNECT requests with content there were.
+    refused_tunnels: usize,
     /// Ends when the runtime has looked for bytes that have arrived.
     look: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Ends when a connection that closes no longer waits for its client.
@@ -158,7 +165,10 @@ impl<S: HttpService> ManagedHttp2<'_, S> {
         self.streams.poll(cx);
         loop {
             if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
-                return Poll::Ready(ended);
+                if ended.is_err() || !self.goes_on() {
+                    return Poll::Ready(ended);
+                }
+                continue;
             }
             if !self.streams.take_new() {
                 return Poll::Pending;
@@ -168,6 +178,16 @@ impl<S: HttpService> ManagedHttp2<'_, S> {
             }
             self.streams.poll(cx);
         }
+    }
+
+    /// Whether hyper has stopped although the connection has not ended. It does so when it resets the stream of a
+    /// CONNECT with content, and goes on with the others when it is polled again.
+    fn goes_on(&mut self) -> bool {
+        if self.tracked().is_shut_down() {
+            return false;
+        }
+        self.refused_tunnels += 1;
+        self.refused_tunnels <= MOST_RESETS
     }
 
     fn tracked(&self) -> &TrackedConnection {

@@ -10,12 +10,17 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client_stream::ClientStream;
-use super::tracked_connection::TrackedConnection;
+use super::tracked_connection::{ConnectionCommand, TrackedConnection};
+use super::written_frames::WrittenFrames;
 use crate::metrics::Metrics;
 
 /// How much one connection reads before the others of its worker get a turn. Frames are small, so this may be
 /// thousands of them.
 const BYTES_PER_TURN: usize = 32 * 1024;
+
+/// After how many streams that we have reset the connection asks its client for no further request. `h2` ends it at
+/// once, with all its requests, after `MOST_RESETS` of `http2_connection`.
+pub(super) const RESETS: u32 = 1000;
 
 /// The socket of a connection that speaks HTTP/2.
 pub(super) struct Http2Io {
@@ -23,6 +28,7 @@ pub(super) struct Http2Io {
     /// What has been read already, to find out that it is HTTP/2.
     first: Bytes,
     read_in_turn: usize,
+    written: WrittenFrames,
     connection: Arc<TrackedConnection>,
     metrics: Arc<Metrics>,
 }
@@ -38,14 +44,29 @@ impl Http2Io {
             stream,
             first,
             read_in_turn: 0,
+            written: WrittenFrames::new(),
             connection,
             metrics,
         }
     }
 
-    fn note_write(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = polled {
-            self.metrics.bytes_out().inc_by(bytes as u64);
+    /// Records what has been written of these bytes.
+    fn note_write<'a>(
+        &mut self,
+        bytes: impl IntoIterator<Item = &'a [u8]>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(length)) = polled {
+            self.metrics.bytes_out().inc_by(length as u64);
+            let mut left = length;
+            for piece in bytes {
+                let (written, _) = piece.split_at(left.min(piece.len()));
+                self.written.add(written);
+                left -= written.len();
+            }
+            if self.written.resets() >= RESETS {
+                self.connection.send_command(ConnectionCommand::Close);
+            }
         }
         self.connection.set_write_blocked(polled.is_pending());
         polled
@@ -89,7 +110,7 @@ impl AsyncWrite for Http2Io {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note_write(polled)
+        self.note_write([buf], polled)
     }
 
     fn poll_write_vectored(
@@ -98,7 +119,7 @@ impl AsyncWrite for Http2Io {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note_write(polled)
+        self.note_write(bufs.iter().map(|piece| &**piece), polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -116,6 +137,7 @@ impl AsyncWrite for Http2Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        self.connection.set_shut_down();
         self.discard_arrived(cx);
         Poll::Ready(Ok(()))
     }

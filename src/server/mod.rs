@@ -53,6 +53,7 @@ mod tcp_keepalive;
 mod tracked_connection;
 mod tracked_service;
 mod unserved;
+mod written_frames;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -83,11 +83,11 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for StreamServic
         self.new.announce(stream.progress());
         let (mut head, incoming) = request.into_parts();
         let form = ResponseForm::of(&head);
+        // Content with a length has no trailers in HTTP/1.1.
+        let has_trailers = head.headers.contains_key(header::TRAILER);
+        let body = RequestBody::of_stream(incoming, &self.new, has_trailers);
         let pending = match to_http1(&mut head, self.header_bytes) {
             Ok(()) => {
-                // Content with a length has no trailers in HTTP/1.1.
-                let has_trailers = head.headers.contains_key(header::TRAILER);
-                let body = RequestBody::of_stream(incoming, has_trailers);
                 let request = Request::from_parts(head, body);
                 PendingResponse::Service {
                     response: self.service.borrow_mut().call(request),

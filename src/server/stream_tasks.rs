@@ -1,6 +1,7 @@
 //! The requests of one HTTP/2 connection, each with its response. They are polled inside the task of the connection:
 //! its streams together get no more turns than one connection of HTTP/1.1, and all of them end with it.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -74,8 +75,19 @@ impl NewStreams {
         self.lock().progress = Some(progress);
     }
 
+    /// Begins something else that ends with the connection.
+    pub(super) fn begin(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.lock().begun.push((Box::pin(future), None));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Begun> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for NewStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewStreams")
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct TrackedConnection {
     unread: AtomicBool,
     /// What follows may be another protocol: no further head is expected.
     left_http: AtomicBool,
+    /// Its socket has been shut down.
+    shut_down: AtomicBool,
     /// A response has been held back because it looks like hyper's own.
     held_response: AtomicBool,
     /// When the client's certificate ends, in seconds since 1970; the largest number if it has none.
@@ -134,6 +136,7 @@ impl TrackedConnection {
             in_head: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             left_http: AtomicBool::new(false),
+            shut_down: AtomicBool::new(false),
             held_response: AtomicBool::new(false),
             ends_s: AtomicU64::new(u64::MAX),
             waker: Mutex::new(None),
@@ -270,6 +273,14 @@ impl TrackedConnection {
 
     pub(super) fn has_left_http(&self) -> bool {
         self.left_http.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_shut_down(&self) {
+        self.shut_down.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_held_response(&self, is_held: bool) {

@@ -1,6 +1,7 @@
 //! Logging. One bounded queue in front of standard error ensures that a blocked output never delays requests.
 
 mod log_queue;
+mod own_events;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use std::time::SystemTime;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogConfig, LogFormat};
 
 use log_queue::{LineWriter, LogQueue};
+use own_events::OwnEvents;
 
 pub use log_queue::FlushOnDrop;
 
@@ -42,7 +46,7 @@ impl Telemetry {
     pub fn change_level(&self) -> impl Fn(&LogConfig) + Send + Sync + 'static {
         let replace_filter = self.replace_filter.clone();
         move |log| {
-            let filter = filter(&log.level);
+            let filter = EnvFilter::builder().parse(&log.level);
             if let (Some(replace_filter), Ok(filter)) = (&replace_filter, filter) {
                 replace_filter(filter);
             }
@@ -90,7 +94,7 @@ fn json_line(line: &str, now: SystemTime) -> String {
 /// # Errors
 /// `log.level` is not a valid level or directive.
 pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseError> {
-    let filter = filter(&log.level)?;
+    let filter = EnvFilter::builder().parse(&log.level)?;
     let as_text = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Text => true,
@@ -104,22 +108,6 @@ pub fn start(log: &LogConfig, _flush: &FlushOnDrop) -> Result<Telemetry, ParseEr
     })
 }
 
-/// The filter for `log.level`. The `h2` crate warns of frames that any client can send as often as it likes, and quotes
-/// them, so its lines need a level for everything, or one of their own.
-fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    let is_verbose = |directive: &str| {
-        let verbose = ["debug", "trace", "4", "5"];
-        verbose
-            .iter()
-            .any(|word| directive.eq_ignore_ascii_case(word))
-    };
-    let mut directives = level.split(',').map(str::trim);
-    if directives.any(|directive| is_verbose(directive) || directive.starts_with("h2")) {
-        return EnvFilter::builder().parse(level);
-    }
-    EnvFilter::builder().parse(format!("h2=off,{level}"))
-}
-
 /// Installs the subscriber. Returns how to replace its filter, or `None` if another one is installed already.
 fn install(as_text: bool, filter: EnvFilter) -> Option<ReplaceFilter> {
     let terminal = std::io::stderr().is_terminal();
@@ -131,7 +119,7 @@ fn install(as_text: bool, filter: EnvFilter) -> Option<ReplaceFilter> {
         let builder = builder.with_ansi(colours).with_target(false);
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
-        let installed = builder.try_init().is_ok();
+        let installed = builder.finish().with(OwnEvents).try_init().is_ok();
         installed.then(|| -> ReplaceFilter { Arc::new(move |filter| drop(handle.reload(filter))) })
     } else {
         let builder = builder
@@ -141,7 +129,7 @@ fn install(as_text: bool, filter: EnvFilter) -> Option<ReplaceFilter> {
             .with_span_list(false);
         let builder = builder.with_filter_reloading();
         let handle = builder.reload_handle();
-        let installed = builder.try_init().is_ok();
+        let installed = builder.finish().with(OwnEvents).try_init().is_ok();
         installed.then(|| -> ReplaceFilter { Arc::new(move |filter| drop(handle.reload(filter))) })
     }
 }

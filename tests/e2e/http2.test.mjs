@@ -193,6 +193,21 @@ test("an early answer arrives while the client still uploads, and the stream the
   assert.equal((await ask(session, { ":path": "/" })).headers[":status"], 413, "the connection is still open");
 });
 
+test("hundreds of uploads that are rejected in parallel leave the connection open", async (t) => {
+  const { proxy } = await setUpStandIns(t, echo, { config: "[guard]\nread_only = true" });
+  const session = open(t, proxy.url);
+  let goaway;
+  session.on("goaway", (code) => (goaway = code));
+  await once(session, "remoteSettings");
+  for (let round = 0; round < 20; round += 1) {
+    const uploads = Array.from({ length: 20 }, () => ask(session, { ":method": "POST", ":path": "/" }, Buffer.alloc(100_000)));
+    const statuses = (await Promise.all(uploads)).map(({ headers }) => headers[":status"]);
+    assert.deepEqual(new Set(statuses), new Set([403]), `round ${round}`);
+  }
+  assert.equal((await ask(session, { ":path": "/" })).headers[":status"], 200);
+  assert.equal(goaway, undefined);
+});
+
 test("the guard checks :authority as it checks Host, and cupbearer's own errors are problem details", async (t) => {
   const { proxy } = await setUpStandIns(t, echo, { config: '[guard]\nhosts = ["proxy.example"]' });
   const session = open(t, proxy.url);

@@ -128,6 +128,20 @@ def pong(connection):
         connection.send(one * 1000)
 
 
+def malformed(connection):
+    """Requests without a path, whose resets the client does not read."""
+    block = connection.encoder.encode([(":method", "GET")])
+    for stream in range(1, 200_000, 2):
+        connection.send(HeadersFrame(stream, data=block, flags=("END_HEADERS", "END_STREAM")))
+
+
+def connect_with_content(connection):
+    """Requests for a tunnel, whose resets the client does not read."""
+    block = connection.encoder.encode([(":method", "CONNECT"), (":authority", "localhost:443"), ("content-length", "5")])
+    for stream in range(1, 200_000, 2):
+        connection.send(HeadersFrame(stream, data=block, flags=("END_HEADERS",)))
+
+
 def empty_data(connection):
     """Frames of a body that carry nothing, which no window counts."""
     connection.send(connection.headers(1, ("END_HEADERS",), method="POST", path="/upload"))

@@ -85,7 +85,7 @@ const SUBJECTS: &[(usize, &[&str])] = &[
             "upstream.connect_timeout = \"1ms\"\nupstream.stall_timeout = \"8760h\"\nupstream.head_timeout = \"8760h\"",
             "limits.connections = 1\nlimits.in_flight = 1000000\nlimits.header_bytes = \"8KiB\"",
             "upstream.retry_body = \"0B\"\nlimits.keep_alive = \"8760h\"\nlimits.header_timeout = \"8760h\"",
-            "log.level = \"info,hyper=debug\"\nlog.format = \"json\"\nupstream.headers = { X = \"1\" }",
+            "log.level = \"info,cupbearer::token=debug\"\nlog.format = \"json\"\nupstream.headers = { X = \"1\" }",
             "drain = \"11M\"",
             "upstream.head_timeout = \"0s\"",
             "limits.header_bytes = \"1KiB\"",

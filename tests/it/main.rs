@@ -23,6 +23,7 @@ mod floods;
 mod forwarding;
 mod fuzz_corpus;
 mod house;
+mod http2;
 #[cfg(unix)]
 mod identities;
 mod idle_close;

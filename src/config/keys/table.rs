@@ -341,7 +341,7 @@ const LOG_FORMAT: Key<LogFormat> = choice("log.format", &[
     "auto (text on a terminal, otherwise json), text or json.").for_process();
 
 const LOG_LEVEL: Key<String> = text("log.level", Default("\"info\""),
-    "error, warn, info, debug, trace or off; or directives such as \"info,hyper=debug\".").for_process();
+    "error, warn, info, debug, trace or off; or directives such as \"info,cupbearer::token=debug\". Libraries log nothing.").for_process();
 
 const LOG_ACCESS: Key<AccessLog> = choice("log.access", &[
         ("auto", AccessLog::Auto),
