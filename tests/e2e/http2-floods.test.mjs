@@ -91,8 +91,6 @@ for (const [name, { report: expected, mib }] of Object.entries(ATTACKS)) {
     t.diagnostic(`figure: ${name}: additional MiB ${(took / 1024).toFixed(1)}; bystander ${times.length} requests, median ${times[times.length >> 1]} ms, longest ${longest} ms`);
     assert.ok(took < mib * 1024, `${took} KiB`);
     assert.ok(longest < BYSTANDER_MS, `${longest} ms`);
-    const lines = proxy.output.stderr.split("\n").length;
-    assert.ok(lines < 200, `${lines} log lines`);
     if (expected) assert.ok(Object.keys(report).some((key) => key.endsWith(expected)), `${expected}: ${stdout}`);
     await until(async () => (await ask(proxy.url)).status === 200, "an answer after the attack");
     assert.doesNotMatch(proxy.output.stderr, /"target":"h2/, "no client writes to the log");
