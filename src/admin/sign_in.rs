@@ -44,6 +44,8 @@ impl SignInOrder {
 struct OrderFields {
     /// The name of the proxy, if there are several.
     proxy: Option<String>,
+    /// The API that the person means: scheme, host and port.
+    api: Option<String>,
     /// The token that was pasted.
     token: Option<String>,
     /// The sign-in that is asked about.
@@ -76,7 +78,7 @@ pub(super) async fn carry_out(
     // serde's error may quote the token.
     let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
         return bad_request(
-            "The body cannot be read: send a JSON object in which proxy, token and login, where present, are strings, and \
+            "The body cannot be read: send a JSON object in which proxy, api, token and login, where present, are strings, and \
              device and cancel are true or false.",
         );
     };
@@ -84,7 +86,13 @@ pub(super) async fn carry_out(
         Ok(view) => view,
         Err(response) => return *response,
     };
-    let tokens = (view.sign_in_tokens)();
+    let (tokens, api) = (view.sign_in_target)();
+    if let Some(wanted) = fields.api.as_deref()
+        && wanted != api
+        && !(order == SignInOrder::Logout && wanted == (view.upstream)())
+    {
+        return line(StatusCode::CONFLICT, for_another_api(&api, wanted));
+    }
     match order {
         SignInOrder::Login if fields.device && is_of_browser(headers) => line(
             StatusCode::FORBIDDEN,
@@ -109,11 +117,22 @@ pub(super) async fn carry_out(
                 return bad_request("The order has no token.");
             };
             match tokens.paste(token.as_bytes()) {
-                Ok(_) => response(&result(&view.name, &tokens)),
+                Ok(_) => response(&SignInResult {
+                    api,
+                    ..result(&view.name, &tokens)
+                }),
                 Err(error) => failure(&error),
             }
         }
     }
+}
+
+/// Why an order that names another API changes nothing.
+fn for_another_api(api: &str, wanted: &str) -> String {
+    format!(
+        "A person signs in to {api} here, not to {wanted}, so nothing has changed. If the configuration file has just been \
+         changed, `cupbearer status` shows why the change is not in use."
+    )
 }
 
 /// Says where to sign in: for a sign-in with a browser begins one, or says how the one with this id goes.

@@ -179,6 +179,8 @@ pub struct SignInStatus {
 pub struct SignInResult {
     /// The key `name` of the proxy's configuration.
     pub proxy: String,
+    /// The API that the token is sent to.
+    pub api: String,
     /// The state of the token.
     pub state: String,
     /// Where a token can be copied.

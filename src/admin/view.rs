@@ -28,6 +28,8 @@ pub struct ProxyView {
     pub tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
     /// The tokens that a person signs in to, if one does.
     pub sign_in_tokens: Arc<dyn Fn() -> Tokens + Send + Sync>,
+    /// The same, and the API that they are sent to: scheme, host and port.
+    pub sign_in_target: Arc<dyn Fn() -> (Tokens, String) + Send + Sync>,
     /// The sign-ins with a browser.
     pub logins: Logins,
     /// Decides who may use the admin listener: the proxy's guard without callers and rails.

@@ -17,6 +17,7 @@ use crate::admin;
 use crate::admin::status_api::ProcessStatus;
 use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
+use crate::server;
 use crate::text::{Unprintable, error_chain, printable_json, sanitize_lines};
 
 /// The time limit for all requests of a command together. A healthy process responds much sooner.
@@ -25,13 +26,16 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// What to check if nothing responds at the configured address.
 const IS_IT_RUNNING: &str = "is cupbearer running, with the same admin.listen?";
 
+/// How long the process that listens may take to accept a connection.
+const ACCEPT_LIMIT: Duration = Duration::from_secs(2);
+
 /// Whose process an order may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipient {
     /// Our own user's, or root's: the order has a token.
     OwnUser,
-    /// The same, where the system tells it.
-    OwnUserIfKnown,
+    /// The same, on systems that can tell it.
+    OwnUserWhereTold,
     /// Whoever has been recognized.
     Anyone,
 }
@@ -119,8 +123,9 @@ impl AdminListener {
                 let stream = connected
                     .await
                     .map_err(|failure| self.unreachable(failure))?;
-                // After connecting: whoever listens now has the other end.
-                self.check_owner(doctor::listener_user(*address), recipient)?;
+                let user =
+                    server::accepting_user(&stream, deadline.min(Instant::now() + ACCEPT_LIMIT));
+                self.check_owner(user.await, recipient)?;
                 let sent = within(deadline, send(stream, request)).await;
                 sent.map_err(|failure| self.unreachable(failure))
             }
@@ -149,7 +154,7 @@ impl AdminListener {
     fn check_owner(&self, user: Option<u32>, recipient: Recipient) -> Result<(), AdminError> {
         let address = self.address.to_string();
         let Some(uid) = user else {
-            if recipient == Recipient::OwnUserIfKnown {
+            if recipient == Recipient::OwnUserWhereTold && cfg!(not(target_os = "linux")) {
                 return Ok(());
             }
             return Err(AdminError::UnknownUser { address });
@@ -302,13 +307,21 @@ fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Op
 }
 
 /// Whether the user chose the address with `--admin`.
-fn is_chosen(invocation: &Invocation) -> bool {
+pub(super) fn is_chosen(invocation: &Invocation) -> bool {
     let mut settings = invocation.proxies.iter().flat_map(|one| &one.settings);
     settings.any(|setting| setting.key == "admin.listen")
 }
 
 /// Fails if nothing says which cupbearer is meant: then a command may read from any, and change none.
 pub(super) fn require_named(invocation: &Invocation) -> Result<(), AdminError> {
+    if !is_chosen(invocation) && is_unconfigured(invocation) {
+        return Err(AdminError::Unnamed);
+    }
+    Ok(())
+}
+
+/// Whether nothing says which proxy is meant, except perhaps its address.
+fn is_unconfigured(invocation: &Invocation) -> bool {
     let Invocation {
         proxies,
         surroundings,
@@ -316,10 +329,7 @@ pub(super) fn require_named(invocation: &Invocation) -> Result<(), AdminError> {
     let mut own = proxies
         .iter()
         .map(|one| config::fingerprint(one, surroundings));
-    if !is_chosen(invocation) && own.all(|own| own.is_unconfigured) {
-        return Err(AdminError::Unnamed);
-    }
-    Ok(())
+    own.all(|own| own.is_unconfigured)
 }
 
 /// The addresses at which a listener is reached from this machine.

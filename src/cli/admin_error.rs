@@ -51,8 +51,8 @@ pub(super) enum AdminError {
     },
     /// The system does not tell whose process responds there.
     #[error(
-        "this system does not tell which user listens at {address}, so no token is sent there; if that is your own \
-         cupbearer, open http://{address}{} in a browser and paste the token there",
+        "this system does not tell whose process has accepted the connection to {address}, so nothing is sent there; if \
+         that is your own cupbearer, sign in on its page instead: http://{address}{}",
         admin::SIGN_IN_PAGE
     )]
     UnknownUser {

@@ -272,11 +272,15 @@ fn guide(demo: &Demo, loaded: &Loaded, login: Option<DemoLogin>, notes: &[String
         .map(|note| format!("  note         {note}"))
         .collect();
     lines.extend(login.into_iter().flat_map(|login| login.guide(loaded)));
+    let expected = match login {
+        Some(_) => "503 until you have signed in, then 200",
+        None => "200",
+    };
     lines.extend([
         String::new(),
         "  Directly to the API, without a token (401):".to_owned(),
         format!("    {}", demo.curl_without_token()),
-        "  Through the proxy (200):".to_owned(),
+        format!("  Through the proxy ({expected}):"),
         format!("    {through}"),
         format!("  In a browser, where \"Try it out\" needs no \"Authorize\":\n    {docs}"),
     ]);

@@ -1,4 +1,4 @@
-//! Asks for a token on the terminal without showing it.
+//! Asks for a token or a secret on the terminal without showing it.
 //!
 //! The terminal's own line editing is switched off, because it limits a line: to 4,096 bytes on Linux and 1,024 on
 //! macOS, which is less than many tokens have.
@@ -21,7 +21,13 @@ pub(super) enum Typed {
 /// Reads until Enter, also if the paste itself contains line breaks. Blocks.
 #[cfg(unix)]
 pub(super) fn read_hidden(prompt: &str) -> io::Result<Typed> {
-    unix::read_without_echo(prompt)
+    unix::read_without_echo(prompt, unix::HiddenInput::Paste)
+}
+
+/// Reads one line, without its end. What is typed ahead after it stays for the next question. Blocks.
+#[cfg(unix)]
+pub(super) fn read_hidden_line(prompt: &str) -> io::Result<Typed> {
+    unix::read_without_echo(prompt, unix::HiddenInput::Line)
 }
 
 #[cfg(unix)]
@@ -29,7 +35,7 @@ mod unix {
     use std::io::{self, Write as _};
 
     use rustix::termios::{
-        self, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios,
+        self, InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios,
     };
     use zeroize::Zeroizing;
 
@@ -45,16 +51,25 @@ mod unix {
     /// In tenths of a second: a paste of several lines continues sooner than this after a line break.
     const PAUSE: u8 = 3;
 
+    /// Where the input ends.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum HiddenInput {
+        /// With the first line.
+        Line,
+        /// With the last line of a paste.
+        Paste,
+    }
+
     /// Restores the terminal when dropped.
     struct RestoreLineEditing(Termios);
 
     impl Drop for RestoreLineEditing {
         fn drop(&mut self) {
-            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
         }
     }
 
-    pub(super) fn read_without_echo(prompt: &str) -> io::Result<Typed> {
+    pub(super) fn read_without_echo(prompt: &str, input: HiddenInput) -> io::Result<Typed> {
         let restore = RestoreLineEditing(termios::tcgetattr(io::stdin())?);
         let mut raw = restore.0.clone();
         // Ctrl-C arrives as a character: ended by the signal, this process could not restore the echo.
@@ -65,7 +80,14 @@ mod unix {
         let mut err = io::stderr();
         err.write_all(prompt.as_bytes())?;
         err.flush()?;
-        let typed = read_line(&mut raw);
+        let typed = match input {
+            HiddenInput::Line => read_line(),
+            HiddenInput::Paste => read_paste(&mut raw),
+        };
+        if typed.is_err() || input == HiddenInput::Paste {
+            // The rest of a paste is not meant for what comes next, such as a shell.
+            let _ = termios::tcflush(io::stdin(), QueueSelector::IFlush);
+        }
         drop(restore);
         err.write_all(b"\n")?;
         typed
@@ -78,7 +100,37 @@ mod unix {
         Ok(termios::tcsetattr(io::stdin(), OptionalActions::Now, raw)?)
     }
 
-    fn read_line(raw: &mut Termios) -> io::Result<Typed> {
+    /// Byte for byte: what follows the line is not for us.
+    fn read_line() -> io::Result<Typed> {
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
+        let mut byte = [0; 1];
+        loop {
+            if rustix::io::read(io::stdin(), &mut byte)? == 0 {
+                return Ok(Typed::Abandoned);
+            }
+            if matches!(byte[0], b'\n' | b'\r') {
+                return Ok(Typed::Text(Secret::new(&line[..])));
+            }
+            if is_abandoned_by(&mut line, byte[0])? {
+                return Ok(Typed::Abandoned);
+            }
+        }
+    }
+
+    /// Adds what was typed to the line, or edits it. Returns whether that ends the prompt without an answer.
+    fn is_abandoned_by(line: &mut Vec<u8>, byte: u8) -> io::Result<bool> {
+        match byte {
+            CTRL_C => return Ok(true),
+            CTRL_D if line.is_empty() => return Ok(true),
+            BACKSPACE | DELETE => drop(line.pop()),
+            CTRL_U => line.clear(),
+            byte if line.len() < MAX_INPUT => line.push(byte),
+            _ => return Err(io::Error::other("it is longer than 64 KiB")),
+        }
+        Ok(false)
+    }
+
+    fn read_paste(raw: &mut Termios) -> io::Result<Typed> {
         // Not through the buffer of standard input, which is never wiped; and allocated once.
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
         let mut bytes = Zeroizing::new([0; 4096]);
@@ -93,13 +145,8 @@ mod unix {
                 });
             }
             for &byte in &bytes[..read] {
-                match byte {
-                    CTRL_C => return Ok(Typed::Abandoned),
-                    CTRL_D if line.is_empty() => return Ok(Typed::Abandoned),
-                    BACKSPACE | DELETE => drop(line.pop()),
-                    CTRL_U => line.clear(),
-                    byte if line.len() < MAX_INPUT => line.push(byte),
-                    _ => return Err(io::Error::other("it is longer than 64 KiB")),
+                if is_abandoned_by(&mut line, byte)? {
+                    return Ok(Typed::Abandoned);
                 }
             }
             let has_ended = line
@@ -111,6 +158,12 @@ mod unix {
             set_pause(raw, has_ended.then_some(PAUSE))?;
         }
     }
+}
+
+/// Reads a line. Blocks.
+#[cfg(not(unix))]
+pub(super) fn read_hidden_line(prompt: &str) -> io::Result<Typed> {
+    read_hidden(prompt)
 }
 
 /// Reads a line. Blocks.

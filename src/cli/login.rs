@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::hidden_line::{Typed, read_hidden, read_piped};
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say};
-use super::sign_in_order::{OrderFailure, give, name_of};
+use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use super::{login_browser, login_device};
 use crate::admin::status_api::SignInResult;
 use crate::credentials::{self, Secret};
@@ -68,29 +68,39 @@ impl LoginArgs {
 
 async fn login(invocation: &Invocation, with_browser: bool) -> Result<SignInResult, OrderFailure> {
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
-    let proxy = name_of(invocation, &listener);
+    let target = OrderTarget::of(invocation, &listener)?;
     // Before anyone copies a token or opens a page: whose program this is, and that it wants one.
-    let order = json!({ "proxy": proxy }).to_string();
-    let recipient = if expects_browser(&listener, proxy.as_deref()) {
+    let order = target.order(json!({}));
+    let recipient = if expects_browser(&listener, target.proxy.as_deref()) {
         listener.renew_limit(METADATA_LIMIT);
-        Recipient::OwnUserIfKnown
+        Recipient::OwnUserWhereTold
     } else {
         require_named(invocation)?;
         Recipient::OwnUser
     };
     let place = give(&listener, "/login", &order, recipient).await?;
     if place.start_url.is_some() {
-        return login_browser::sign_in(&mut listener, proxy.as_deref(), &place, with_browser).await;
+        return login_browser::sign_in(&mut listener, &target, &place, with_browser).await;
     }
     let token = read_token(&place)?;
     let text = std::str::from_utf8(token.expose());
     let text = text.map_err(|_| OrderFailure::Input("it is not text".to_owned()))?;
-    let fields = PasteOrder { proxy, token: text };
+    let fields = PasteOrder {
+        target: &target,
+        token: text,
+    };
     let order = serde_json::to_string(&fields).map(Zeroizing::new);
     let order = order.map_err(|error| OrderFailure::Input(error.to_string()))?;
     // The prompt may have taken any time.
     let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
-    give(&listener, "/token/paste", &order, Recipient::OwnUser).await
+    let pasted = give(&listener, "/token/paste", &order, Recipient::OwnUser).await?;
+    if matches!(&*pasted.state, "expired" | "starting") {
+        let doubts = pasted.doubts.join("; ");
+        return Err(OrderFailure::Denied(format!(
+            "the token is not used: {doubts}"
+        )));
+    }
+    Ok(pasted)
 }
 
 /// Whether a person signs in to the proxy with a browser.
@@ -107,7 +117,8 @@ fn expects_browser(listener: &AdminListener, proxy: Option<&str>) -> bool {
 /// The JSON of the order.
 #[derive(serde::Serialize)]
 struct PasteOrder<'a> {
-    proxy: Option<String>,
+    #[serde(flatten)]
+    target: &'a OrderTarget,
     token: &'a str,
 }
 
@@ -143,10 +154,14 @@ fn summary(result: &SignInResult) -> String {
         }
         None => "until the API rejects the token".to_owned(),
     };
+    let api = match &*result.api {
+        "" => String::new(),
+        api => format!("; requests go to {api}"),
+    };
     let doubts = result.doubts.iter();
     let doubts = doubts.map(|doubt| format!("note: about this token: {doubt}\n"));
     format!(
-        "{}: {who}, {until}\n{}",
+        "{}: {who}, {until}{api}\n{}",
         result.proxy,
         doubts.collect::<String>()
     )

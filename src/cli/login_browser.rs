@@ -8,7 +8,7 @@ use super::admin_client::{AdminListener, Recipient};
 use super::login_wait::BegunLogin;
 use super::open_browser::open_in_browser;
 use super::output::say;
-use super::sign_in_order::OrderFailure;
+use super::sign_in_order::{OrderFailure, OrderTarget};
 use crate::admin::status_api::SignInResult;
 use crate::config::is_loopback;
 
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(330);
 /// Opens the address and waits until the sign-in has ended.
 pub(super) async fn sign_in(
     listener: &mut AdminListener,
-    proxy: Option<&str>,
+    target: &OrderTarget,
     begun: &SignInResult,
     with_browser: bool,
 ) -> Result<SignInResult, OrderFailure> {
@@ -30,13 +30,13 @@ pub(super) async fn sign_in(
     };
     show(&start, with_browser);
     let begun = BegunLogin {
-        proxy,
+        target,
         id,
         limit: LIMIT,
         reminds: false,
         expired: "nobody came back within 5 minutes",
     };
-    begun.wait(listener, Recipient::OwnUserIfKnown).await
+    begun.wait(listener, Recipient::OwnUserWhereTold).await
 }
 
 /// Only an address on this machine is opened, whatever the response says.

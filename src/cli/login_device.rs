@@ -9,7 +9,7 @@ use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::invocation::Invocation;
 use super::login_wait::BegunLogin;
 use super::output::say;
-use super::sign_in_order::{OrderFailure, give, name_of};
+use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use crate::admin::status_api::{DeviceCode, SignInResult};
 use crate::text::{Unprintable, sanitize};
 
@@ -25,9 +25,9 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// Begins a sign-in with a code, and waits until it has ended.
 pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
-    let proxy = name_of(invocation, &listener);
+    let target = OrderTarget::of(invocation, &listener)?;
     listener.renew_limit(BEGIN_LIMIT);
-    let order = json!({ "proxy": proxy, "device": true }).to_string();
+    let order = target.order(json!({ "device": true }));
     // Another user's program could show a code of its own, and so get the person's tokens.
     let begun = match give(&listener, "/login", &order, Recipient::OwnUser).await {
         Err(OrderFailure::Listener(error)) if error.is_owner_unknown() => {
@@ -40,7 +40,7 @@ pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, Ord
     };
     say(&prompt(code));
     let begun = BegunLogin {
-        proxy: proxy.as_deref(),
+        target: &target,
         id,
         limit: Duration::from_secs(code.expires_in_s).min(LONGEST_CODE) + MARGIN,
         reminds: true,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::output::say;
-use super::sign_in_order::{OrderFailure, give};
+use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use super::signals::SignalListener;
 use crate::admin::status_api::SignInResult;
 
@@ -19,7 +19,7 @@ const REMINDER: Duration = Duration::from_mins(1);
 
 /// A sign-in that has begun.
 pub(super) struct BegunLogin<'a> {
-    pub(super) proxy: Option<&'a str>,
+    pub(super) target: &'a OrderTarget,
     pub(super) id: &'a str,
     /// Longer than the sign-in is valid, so that the proxy says how it has ended.
     pub(super) limit: Duration,
@@ -36,7 +36,7 @@ impl BegunLogin<'_> {
         listener: &mut AdminListener,
         recipient: Recipient,
     ) -> Result<SignInResult, OrderFailure> {
-        let order = json!({ "proxy": self.proxy, "login": self.id }).to_string();
+        let order = self.order(false);
         let mut signals = SignalListener::new()
             .map_err(|error| OrderFailure::Denied(format!("Ctrl-C cannot be handled: {error}")))?;
         let start = Instant::now();
@@ -69,13 +69,18 @@ impl BegunLogin<'_> {
         Err(OrderFailure::LoginEnded(self.expired))
     }
 
+    /// Without the API: this is about a sign-in that has begun for the right one.
+    fn order(&self, cancel: bool) -> String {
+        json!({ "proxy": self.target.proxy, "login": self.id, "cancel": cancel }).to_string()
+    }
+
     /// Ends it in the proxy too, so that nobody can complete it.
     async fn cancel(
         &self,
         listener: &mut AdminListener,
         recipient: Recipient,
     ) -> Result<SignInResult, OrderFailure> {
-        let order = json!({ "proxy": self.proxy, "login": self.id, "cancel": true }).to_string();
+        let order = self.order(true);
         listener.renew_limit(TIME_LIMIT);
         let result = give(listener, "/login", &order, recipient).await?;
         match result.outcome.as_deref() {

@@ -11,7 +11,7 @@ use super::admin_client::{AdminListener, Recipient, TIME_LIMIT, require_named};
 use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{print_result, say};
-use super::sign_in_order::{OrderFailure, give, name_of};
+use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use crate::admin::status_api::SignInResult;
 
 /// Longer than the proxy needs: it waits for the locks of two stores if the configuration has changed, for the keyring,
@@ -59,7 +59,7 @@ async fn logout(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
     require_named(invocation)?;
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     listener.renew_limit(SIGN_OUT_LIMIT);
-    let order = json!({ "proxy": name_of(invocation, &listener) }).to_string();
+    let order = OrderTarget::of(invocation, &listener)?.order(json!({}));
     let signing_out = give(&listener, "/logout", &order, Recipient::Anyone);
     let mut signing_out = pin!(signing_out);
     if let Ok(result) = timeout(NOTICE_AFTER, &mut signing_out).await {

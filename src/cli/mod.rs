@@ -53,6 +53,7 @@ mod watched_terminal;
 
 use std::io::IsTerminal as _;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
@@ -153,13 +154,38 @@ pub fn runtime() -> Result<Runtime, Exit> {
     built.map_err(|error| failed(&error.to_string()))
 }
 
+/// Removes from the error what may be a secret or a token in the wrong place: in a log, others could read it. The words
+/// of a flag stay, and values that can only be mistyped.
+fn withhold_values(error: &mut clap::Error) {
+    const WITHHELD: &str = "…";
+    let withheld = || ContextValue::String(WITHHELD.to_owned());
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let is_flag = |text: &str| text.starts_with('-');
+    match error.kind() {
+        ErrorKind::UnknownArgument if !is_flag(&text(ContextKind::InvalidArg)) => {
+            error.insert(ContextKind::InvalidArg, withheld());
+        }
+        ErrorKind::TooManyValues => {
+            error.insert(ContextKind::InvalidValue, withheld());
+        }
+        ErrorKind::ValueValidation if text(ContextKind::InvalidArg).starts_with("--set ") => {
+            error.insert(ContextKind::InvalidValue, withheld());
+        }
+        _ => {}
+    }
+}
+
 impl Cli {
     /// Parses the arguments of this process.
     ///
     /// # Errors
     /// There is no command to execute: help or the version has been shown, or why the command line is invalid.
     pub fn from_command_line() -> Result<Self, Exit> {
-        let cli = Self::try_parse().map_err(|other| {
+        let cli = Self::try_parse().map_err(|mut other| {
+            withhold_values(&mut other);
             let is_mistake = other.use_stderr();
             if is_mistake || std::io::stdout().is_terminal() {
                 // In colour, if the terminal has any.

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::admin_client::{AdminListener, Recipient};
+use super::admin_client::{AdminListener, Recipient, is_chosen};
 use super::admin_error::AdminError;
 use super::exit::Exit;
 use super::invocation::Invocation;
@@ -26,9 +26,15 @@ pub(super) enum OrderFailure {
     /// The proxy does not carry it out.
     #[error("{0}")]
     Denied(String),
-    /// The proxy obtains its tokens itself.
+    /// The proxy obtains its tokens itself, or for another API.
     #[error("{0}")]
     NotExpected(String),
+    /// The configuration does not say for which API.
+    #[error(
+        "{0}: it is unclear for which API somebody signs in or out; correct upstream.url, repeat the flags that the proxy \
+         was started with, or choose a running proxy with --admin and without --config"
+    )]
+    UnknownApi(String),
     /// The person gave no token.
     #[error("no token was given, so nothing has changed")]
     Abandoned,
@@ -43,8 +49,8 @@ pub(super) enum OrderFailure {
     Cancelled,
     /// Nobody knows whose program would show a code.
     #[error(
-        "this system does not tell which user listens at the address of the admin listener, so a code from there cannot \
-         be trusted; {INSTEAD_OF_A_CODE}"
+        "this system does not tell whose process has accepted the connection to the admin listener, so a code from there \
+         cannot be trusted; {INSTEAD_OF_A_CODE}"
     )]
     OwnerUnknown,
     /// The person did not sign in in time, or began another sign-in.
@@ -61,7 +67,7 @@ impl OrderFailure {
         match self {
             Self::Listener(error) if error.has_timed_out() => Exit::Failed,
             Self::Listener(error) if error.is_owner_unknown() => Exit::Failed,
-            Self::Listener(_) | Self::NotExpected(_) => Exit::Configuration,
+            Self::Listener(_) | Self::NotExpected(_) | Self::UnknownApi(_) => Exit::Configuration,
             Self::Denied(_) | Self::Abandoned | Self::Cancelled | Self::LoginDenied(_) => {
                 Exit::Refused
             }
@@ -71,11 +77,45 @@ impl OrderFailure {
     }
 }
 
-/// The name of the proxy in the configuration, if the process has several proxies.
-pub(super) fn name_of(invocation: &Invocation, listener: &AdminListener) -> Option<String> {
-    let several = listener.status.as_ref()?.proxies.len() > 1;
-    let name = config::fingerprint(&invocation.proxies[0], &invocation.surroundings).name;
-    name.filter(|_| several)
+/// Which proxy of a process an order is for, as the configuration says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub(super) struct OrderTarget {
+    /// Its name, if there are several.
+    pub(super) proxy: Option<String>,
+    /// Its API. The proxy refuses an order for another one: its file may have been changed without being in use.
+    api: Option<String>,
+}
+
+impl OrderTarget {
+    /// Without an API if the user has chosen the proxy with `--admin`, or if nothing is configured.
+    pub(super) fn of(
+        invocation: &Invocation,
+        listener: &AdminListener,
+    ) -> Result<Self, OrderFailure> {
+        let overrides = &invocation.proxies[0];
+        let own = config::fingerprint(overrides, &invocation.surroundings);
+        let status = listener.status.as_ref();
+        let several = status.is_some_and(|status| status.proxies.len() > 1);
+        let proxy = own.name.filter(|_| several);
+        if is_chosen(invocation) && overrides.file.is_none() || own.is_unconfigured {
+            return Ok(Self { proxy, api: None });
+        }
+        let api = own.upstream.filter(|_| !own.is_unreadable);
+        let api = api.ok_or(OrderFailure::UnknownApi(own.named))?;
+        Ok(Self {
+            proxy,
+            api: Some(api),
+        })
+    }
+
+    /// An order to this proxy, with more fields in it.
+    pub(super) fn order(&self, mut fields: serde_json::Value) -> String {
+        if let Some(members) = fields.as_object_mut() {
+            members.insert("proxy".to_owned(), self.proxy.clone().into());
+            members.insert("api".to_owned(), self.api.clone().into());
+        }
+        fields.to_string()
+    }
 }
 
 /// Gives an order.

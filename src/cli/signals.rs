@@ -118,6 +118,9 @@ pub(super) async fn next_end(signals: &mut SignalListener) -> ProcessSignal {
 )]
 pub(super) fn end_at_signal() {
     let (ready, is_ready) = mpsc::channel();
+    // A hidden prompt may have switched off its echo.
+    #[cfg(unix)]
+    let terminal = rustix::termios::tcgetattr(io::stdin()).ok();
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -131,6 +134,11 @@ pub(super) fn end_at_signal() {
         });
         if let Some(signal) = signal {
             credentials::kill_running_commands();
+            #[cfg(unix)]
+            if let Some(before) = terminal {
+                let now = rustix::termios::OptionalActions::Now;
+                let _ = rustix::termios::tcsetattr(io::stdin(), now, &before);
+            }
             std::process::exit(i32::from(signal.exit_code()));
         }
     };

@@ -150,3 +150,36 @@ fn each_configuration_file_is_a_proxy_with_the_same_flags() {
     assert_eq!(files, [PathBuf::from("a"), PathBuf::from("b")]);
     assert!(all.iter().all(|one| one.settings.len() == 1));
 }
+
+#[test]
+fn no_error_shows_what_may_be_a_secret_in_the_wrong_place() {
+    const SECRET: &str = "hunter2-in-the-wrong-place";
+    for line in [
+        vec!["login", SECRET],
+        vec!["logout", SECRET],
+        vec!["token", SECRET],
+        vec!["init", "--secret-stdin=hunter2-in-the-wrong-place"],
+        vec!["--set", SECRET],
+        vec!["check", "--set", SECRET],
+    ] {
+        let words = std::iter::once("cupbearer").chain(line.iter().copied());
+        let mut error = Cli::try_parse_from(words).err().unwrap();
+        withhold_values(&mut error);
+        let text = error.to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("error: "), "{text}");
+    }
+    let mut mistyped = Cli::try_parse_from(["cupbearer", "check", "--confg", "x"])
+        .err()
+        .unwrap();
+    withhold_values(&mut mistyped);
+    assert!(mistyped.to_string().contains("--confg"), "{mistyped}");
+}
+
+#[test]
+fn no_example_puts_a_token_or_a_secret_on_a_command_line() {
+    for mut command in Cli::command().get_subcommands().cloned() {
+        let help = command.render_long_help().to_string();
+        assert!(!help.contains("$(cupbearer"), "{help}");
+    }
+}

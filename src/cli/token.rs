@@ -22,7 +22,7 @@ use crate::{credentials, net};
 #[derive(Args)]
 #[group(skip)]
 #[command(
-    after_help = "Example:\n  cupbearer token --decode\n  curl -H \"$(cupbearer token --header)\" https://api.example.com/"
+    after_help = "Example:\n  cupbearer token --decode\n  cupbearer token --header | curl -H @- https://api.example.com/"
 )]
 pub(super) struct TokenArgs {
     /// Print the header line that carries the token (token.header) instead of the token alone

@@ -32,13 +32,38 @@ impl WatchKey {
     }
 }
 
-/// The keys behind what a terminal sends at once. An arrow is three bytes.
+/// The keys behind what a terminal sends at once, which may be several. An arrow is three bytes; what follows an escape
+/// character and is none is ignored to its end.
 #[cfg(any(unix, test))]
 fn keys_of(bytes: &[u8]) -> Vec<WatchKey> {
-    if bytes.starts_with(b"\x1b") {
-        return key_of(bytes).into_iter().collect();
+    let mut keys = Vec::new();
+    let mut rest = bytes;
+    while let Some(first) = rest.first() {
+        let length = if *first == b'\x1b' {
+            sequence_length(rest)
+        } else {
+            1
+        };
+        let (key, after) = rest.split_at(length);
+        keys.extend(key_of(key));
+        rest = after;
     }
-    bytes.chunks(1).filter_map(key_of).collect()
+    keys
+}
+
+/// The length of the escape sequence at the start: up to a letter or `~` after `ESC [` and `ESC O`.
+#[cfg(any(unix, test))]
+fn sequence_length(bytes: &[u8]) -> usize {
+    let is_long = matches!(bytes.get(1), Some(b'[' | b'O'));
+    let end = bytes
+        .iter()
+        .skip(2)
+        .position(|byte| (b'@'..=b'~').contains(byte));
+    match end {
+        Some(end) if is_long => end + 3,
+        None if is_long => bytes.len(),
+        _ => bytes.len().min(2),
+    }
 }
 
 #[cfg(any(unix, test))]

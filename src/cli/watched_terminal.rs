@@ -1,5 +1,6 @@
 //! The terminal that `cupbearer status --watch` fills: its keys, its size, and the signals that end it.
 
+use std::collections::VecDeque;
 use std::future::Future;
 
 use super::exit::Exit;
@@ -22,6 +23,8 @@ pub(super) struct WatchedTerminal {
     pub(super) output: ResultOutput,
     resizes: Resizes,
     keys: Option<KeyReader>,
+    /// The keys that were pressed while something else was awaited.
+    pressed: VecDeque<WatchKey>,
     /// Signals are received only while there is something to restore.
     signals: Option<SignalListener>,
 }
@@ -35,6 +38,7 @@ impl WatchedTerminal {
             output: ResultOutput::default(),
             resizes: Resizes::new(),
             keys,
+            pressed: VecDeque::new(),
             signals,
         }
     }
@@ -47,6 +51,9 @@ impl WatchedTerminal {
 
     /// What happens next. Cancel safe.
     pub(super) async fn next(&mut self) -> TerminalEvent {
+        if let Some(key) = self.pressed.pop_front() {
+            return TerminalEvent::Key(key);
+        }
         tokio::select! {
             key = next_key(&mut self.keys) => TerminalEvent::Key(key),
             () = self.resizes.next() => TerminalEvent::Resized,
@@ -54,14 +61,21 @@ impl WatchedTerminal {
         }
     }
 
-    /// Waits for `future`.
+    /// Waits for `future`. What is pressed in the meantime is kept, unless it ends the command.
     ///
     /// # Errors
-    /// How to end, if a signal says so in the meantime.
+    /// How to end, if a signal or a key says so in the meantime.
     pub(super) async fn during<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Exit> {
-        tokio::select! {
-            output = future => Ok(output),
-            exit = next_signal(&mut self.signals) => Err(exit),
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                output = &mut future => return Ok(output),
+                exit = next_signal(&mut self.signals) => return Err(exit),
+                key = next_key(&mut self.keys) => match key {
+                    WatchKey::Quit => return Err(Exit::Fine),
+                    other => self.pressed.push_back(other),
+                },
+            }
         }
     }
 }

@@ -38,4 +38,4 @@ pub use examine::{DoctorOptions, examine};
 pub use finding::{Check, FailureKind, Finding, Outcome};
 pub use port_holder::{PortHolder, holder};
 pub use running_instance::{admin_process, upstream_if_unrelated};
-pub use socket_owner::{HolderProcess, listener_user};
+pub use socket_owner::HolderProcess;

@@ -183,10 +183,11 @@ pub fn upstream_if_unrelated(status: &str, own: &[ProxyFingerprint]) -> Option<S
 }
 
 fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
-    if own.is_unreadable && proxy.has_pending_change != Some(true) {
-        return true; // the proxy of this file would report that it cannot be read
+    if own.is_unreadable {
+        // The proxy of this file would report a change that it cannot read either.
+        return proxy.has_pending_change != Some(true) || !proxy.pending_fingerprint.is_empty();
     }
-    if !own.is_unreadable && proxy.pending_fingerprint == own.digest() {
+    if proxy.pending_fingerprint == own.digest() {
         return false; // it has read this configuration, and does not use it yet
     }
     // Empty if that version of cupbearer does not send it.

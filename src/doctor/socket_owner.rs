@@ -26,20 +26,6 @@ pub(super) struct SocketOwner {
     pub(super) uid: Option<u32>,
 }
 
-/// The user whose process listens on this address, if the system tells. Much faster than finding the process.
-#[cfg(target_os = "linux")]
-#[must_use]
-pub fn listener_user(address: SocketAddr) -> Option<u32> {
-    listening_socket(address).map(|(uid, _)| uid)
-}
-
-/// Other systems tell nothing without running a program.
-#[cfg(not(target_os = "linux"))]
-#[must_use]
-pub fn listener_user(_: SocketAddr) -> Option<u32> {
-    None
-}
-
 /// The state of a listening socket in `/proc/net/tcp`.
 #[cfg(target_os = "linux")]
 const LISTENING: &str = "0A";

@@ -59,6 +59,13 @@ impl ConfigGeneration {
         }
     }
 
+    /// The API that it sends requests to: scheme, host and port.
+    #[must_use]
+    pub fn api(&self) -> String {
+        let url = &self.config.upstream.url;
+        format!("{}://{}", url.scheme, url.authority)
+    }
+
     /// The tokens of its identity.
     #[must_use]
     pub fn tokens(&self) -> Tokens {

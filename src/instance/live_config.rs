@@ -278,8 +278,19 @@ impl LiveConfig {
     /// The tokens of the identity that a person signs in to: the one of a changed configuration that waits for its
     /// first token, otherwise the live one.
     pub(super) fn sign_in_tokens(&self) -> Tokens {
-        let pending = self.notes.pending().filter(Tokens::is_sign_in);
-        pending.unwrap_or_else(|| self.tokens())
+        self.sign_in_target().0
+    }
+
+    /// The same with the API that these tokens are sent to, both of one configuration.
+    pub(super) fn sign_in_target(&self) -> (Tokens, String) {
+        let pending = self.notes.pending();
+        match pending.filter(|pending| pending.tokens.is_sign_in()) {
+            Some(pending) => (pending.tokens, pending.api),
+            None => {
+                let live = self.live();
+                (live.tokens(), live.api())
+            }
+        }
     }
 
     /// The sign-ins with a browser.
@@ -312,9 +323,7 @@ impl LiveConfig {
     }
 
     pub(super) fn upstream(&self) -> String {
-        let live = self.live();
-        let url = &live.config.upstream.url;
-        format!("{}://{}", url.scheme, url.authority)
+        self.live().api()
     }
 
     pub(super) fn fingerprint(&self) -> String {

@@ -40,7 +40,7 @@ use worker::{SharedParts, WorkerProxy};
 pub use admin_listeners::{AdminListeners, NotStarted, start_admin};
 pub use generation::{ConfigGeneration, Guards};
 pub use live_config::{DrainTimeouts, LiveConfig, WorkerStopped};
-pub use notes::ConfigNotes;
+pub use notes::{ConfigNotes, PendingIdentity};
 pub use running_proxy::{RunningProxy, StopHandle};
 pub use start_error::StartError;
 

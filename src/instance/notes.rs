@@ -12,11 +12,20 @@ use crate::token::Tokens;
 #[derive(Default)]
 pub struct ConfigNotes(Mutex<NoteContents>);
 
+/// A new identity that has no token yet.
+#[derive(Clone)]
+pub struct PendingIdentity {
+    /// Its tokens.
+    pub tokens: Tokens,
+    /// The API that they will be sent to: scheme, host and port.
+    pub api: String,
+}
+
 #[derive(Default)]
 struct NoteContents {
     started_without: Vec<String>,
     rejected: Option<String>,
-    pending: Option<Tokens>,
+    pending: Option<PendingIdentity>,
     needs_restart: Vec<String>,
     is_reloading: bool,
     expiring: Vec<ExpiringCertificate>,
@@ -38,15 +47,15 @@ impl ConfigNotes {
         contents.note_time();
     }
 
-    /// Sets the tokens of a new identity that has no token yet; `None` once it has one.
-    pub fn set_pending(&self, tokens: Option<Tokens>) {
+    /// Sets a new identity that has no token yet; `None` once it has one.
+    pub fn set_pending(&self, identity: Option<PendingIdentity>) {
         let mut contents = self.lock();
-        contents.pending = tokens;
+        contents.pending = identity;
         contents.note_time();
     }
 
-    /// The tokens of the new identity that has no token yet.
-    pub(super) fn pending(&self) -> Option<Tokens> {
+    /// The new identity that has no token yet.
+    pub(super) fn pending(&self) -> Option<PendingIdentity> {
         self.lock().pending.clone()
     }
 
@@ -158,7 +167,7 @@ impl NoteContents {
 
     /// Why the new identity has no token yet, if there is one without.
     fn waits_for(&self) -> Option<String> {
-        let error = self.pending.as_ref()?.snapshot().last_error;
+        let error = self.pending.as_ref()?.tokens.snapshot().last_error;
         Some(error.unwrap_or_else(|| "the token request is in progress".to_owned()))
     }
 

@@ -72,6 +72,7 @@ impl RunningProxy {
             Arc::clone(&self.live_config),
         );
         let sign_in = Arc::clone(&self.live_config);
+        let target = Arc::clone(&self.live_config);
         ProxyView {
             name: self.name.clone(),
             fingerprint: text(LiveConfig::fingerprint),
@@ -81,6 +82,7 @@ impl RunningProxy {
             since: self.since,
             tokens: Arc::new(move || tokens.tokens()),
             sign_in_tokens: Arc::new(move || sign_in.sign_in_tokens()),
+            sign_in_target: Arc::new(move || target.sign_in_target()),
             logins: self.live_config.logins().clone(),
             guard: Arc::new(move || guard.admin_guard()),
             metrics: Arc::clone(&self.metrics),

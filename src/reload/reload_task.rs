@@ -18,7 +18,7 @@ use crate::config::{
     ConfigProblems, KeyDigests, Listen, Loaded, TlsConfig, fingerprint, load_one_of,
 };
 use crate::credentials::WithheldVariables;
-use crate::instance::Guards;
+use crate::instance::{Guards, PendingIdentity};
 use crate::text::error_chain;
 
 /// The task that reloads one proxy.
@@ -306,8 +306,12 @@ impl ReloadTask {
             "configuration changed; waiting for the first token of its new identity"
         );
         self.restrict(new_guards);
-        let tokens = pending.tokens.clone();
-        self.target.live_config.notes().set_pending(Some(tokens));
+        let identity = PendingIdentity {
+            tokens: pending.tokens.clone(),
+            api: pending.prepared.api(),
+        };
+        let notes = self.target.live_config.notes();
+        notes.set_pending(Some(identity));
         self.pending = Some(pending);
     }
 

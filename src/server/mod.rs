@@ -73,6 +73,7 @@ pub use head_fault::HeadFault;
 pub use head_scanner::HeadScanner;
 pub use limits::ConnectionLimits;
 pub use passed_sockets::{PassedSocket, PassedSocketError, PassedSockets, PassedTcpSocket};
+pub use peer_user::accepting_user;
 pub use request_body::RequestBody;
 pub use server_tls::ServerTls;
 pub use service::{HttpService, SendableBody};

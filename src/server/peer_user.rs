@@ -4,11 +4,30 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant, sleep};
 
 #[cfg(target_os = "linux")]
 use super::proc_net::{ConnectionEnds, ProcNet};
 #[cfg(target_os = "linux")]
 use super::sock_diag::SockDiag;
+
+/// Between two look-ups of a connection that has not been accepted yet.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The user whose process has accepted our own connection `stream`, on systems that tell. That several processes may
+/// listen on the same port, each on another address, does not matter: this is the owner of the very socket at the other
+/// end. That socket has none before it is accepted, so this waits for it until the deadline.
+pub async fn accepting_user(stream: &TcpStream, deadline: Instant) -> Option<u32> {
+    let (own, server) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+    let mut lookup = PeerUserLookup::open(server).ok()?;
+    loop {
+        let user = lookup.uid(stream, server, own);
+        if user.is_some() || Instant::now() >= deadline {
+            return user;
+        }
+        sleep(PAUSE).await;
+    }
+}
 
 /// Looks up the user at the other end of a loopback TCP connection, on systems that tell.
 #[derive(Debug)]

@@ -57,6 +57,32 @@ async fn run_with(
     (code, text(output.stdout), text(output.stderr))
 }
 
+/// The same with this on standard input.
+async fn run_with_input(arguments: &[&str], file: &Path, input: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cupbearer"));
+    command
+        .env_clear()
+        .args(arguments)
+        .arg("--config")
+        .arg(file);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let input = input.to_owned();
+    let run = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = stdin.write_all(input.as_bytes()); // a command may end without reading it
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    });
+    let output = within("the end of the command", run).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
 /// Starts a proxy with an admin listener.
 async fn start(upstream: &Upstream, endpoint: &Upstream, settings: &[&str]) -> Binary {
     Binary::start(&Config {
@@ -717,4 +743,56 @@ async fn completions_are_installed_by_the_commands_that_the_help_shows() {
         let text = std::fs::read_to_string(home.path().join(file)).unwrap();
         assert!(text.contains("cupbearer"), "{file}");
     }
+}
+
+#[tokio::test]
+async fn no_command_prints_escape_sequences_of_what_responds() {
+    const EVIL: &str = "x\\u001b]0;evil\\u0007\\u009b2J";
+    let directory = tempfile::tempdir().unwrap();
+    let api = "https://api.example.com";
+    for (name, forwards_to) in [("cupbearer", api), (EVIL, "http://EVIL")] {
+        let body = format!(
+            r#"{{"version": "1{EVIL}", "proxy": "{EVIL}", "who": "{EVIL}", "problem": "{EVIL}", "doubts": ["{EVIL}"],
+            "expires_at": "{EVIL}", "state": "fresh", "api": "{EVIL}", "summary": "{EVIL}", "proxies": [{{"name": "{name}",
+            "upstream": "{forwards_to}", "token": {{"last_error": "{EVIL}"}}}}]}}"#
+        );
+        let body = body.replace("http://EVIL", &format!("http://{EVIL}"));
+        let server = Upstream::answering(answer("200 OK", "", &body)).await;
+        let file = configuration(directory.path(), api, &address(&server));
+        for (arguments, _) in COMMANDS
+            .into_iter()
+            .chain([(&["login"][..], 0), (&["logout"], 0)])
+        {
+            let (_, stdout, stderr) = run_with_input(arguments, &file, "a-pasted-token").await;
+            let said = stdout + &stderr;
+            assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{said:?}");
+            assert!(!said.is_empty(), "{arguments:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_waits_makes_no_other_configuration_the_right_one() {
+    let upstream = Upstream::echoing().await;
+    let endpoint = Upstream::answering(token_answer()).await;
+    let (mut binary, admin, text) = start_ready(&upstream, &endpoint).await;
+    let changed = format!("log.format = \"text\"\n{text}");
+    change(&binary, &changed, "needs a restart: log.format").await;
+    let directory = tempfile::tempdir().unwrap();
+    let admin = admin.to_string();
+    let unreadable = directory.path().join("unreadable.toml");
+    std::fs::write(&unreadable, format!("admin.listen = {admin:?}\nno TOML\n")).unwrap();
+    let other = configuration(directory.path(), "https://other.example.com", &admin);
+    for file in [other, unreadable] {
+        for (arguments, expected) in COMMANDS {
+            let (code, stdout, stderr) = run(arguments, &file).await;
+            let said = stdout + &stderr;
+            assert_eq!(code, expected, "{arguments:?}: {said}");
+            assert!(said.contains("is not the one of "), "{arguments:?}: {said}");
+        }
+    }
+    assert!(
+        binary.exit_status().is_none(),
+        "quit has stopped another proxy"
+    );
 }

@@ -407,6 +407,14 @@ async fn the_commands_sign_in_and_out_and_their_exit_codes_say_why_not() {
     let (code, text) = command(&["logout"], &file, &admin, "").await;
     assert_eq!((code, &*text), (0, "cupbearer: signed out\n"));
     assert_eq!(ask(binary.address, get("/")).await.status, 503);
+    // It is handed over, but requests do not use it.
+    let expired = jwt(Duration::ZERO);
+    let (code, text) = command(&["login"], &file, &admin, &expired).await;
+    assert_eq!(code, 4, "{text}");
+    assert!(
+        text.contains("the token is not used: it expired at"),
+        "{text}"
+    );
     for input in ["", "\n", "two words"] {
         let (code, text) = command(&["login"], &file, &admin, input).await;
         assert_eq!(code, 4, "{text}");
@@ -560,4 +568,58 @@ async fn a_tunnel_and_its_person_outlast_a_reload_that_does_not_change_where_the
     }
     drop(proxy.running.tokens().sign_out().unwrap());
     assert!(client.rest().await.is_empty());
+}
+
+/// The file of a proxy is changed to name another API, but cannot be used yet.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_person_orders_for_the_api_in_the_file_never_reaches_another_one() {
+    let (upstream, other) = (Upstream::echoing().await, Upstream::echoing().await);
+    let binary = start(&upstream, "").await;
+    let (file, admin) = (binary.file("cupbearer.toml"), binary.admin());
+    let write = async |text: String, note: &str| {
+        let address = format!("admin.listen = \"{admin}\"");
+        std::fs::write(
+            &file,
+            text.replace("admin.listen = \"127.0.0.1:0\"", &address),
+        )
+        .unwrap();
+        let wait = async {
+            while !ask(admin, get("/status")).await.text().contains(note) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        crate::support::within("the note about the change", wait).await;
+    };
+    write(configuration(&other.url(), "drian = \"1s\"\n"), "drian").await;
+    let (code, text) = command(&["login"], &file, "", "for-the-other-api").await;
+    assert_eq!(code, 3, "{text}");
+    let whose = format!(
+        "signs in to {} here, not to {}",
+        upstream.url(),
+        other.url()
+    );
+    assert!(text.contains(&whose), "{text}");
+    assert_eq!(ask(binary.address, get("/")).await.status, 503);
+
+    write(configuration(&upstream.url(), "drian = \"1s\"\n"), "drian").await;
+    let (code, text) = command(&["login"], &file, "", "for-this-api").await;
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains(&format!("; requests go to {}", upstream.url())),
+        "{text}"
+    );
+
+    let broken = format!("drain = \n{}", configuration(&other.url(), ""));
+    write(broken, "is not TOML").await;
+    for order in ["login", "logout"] {
+        let (code, text) = command(&[order], &file, "", "for-the-other-api").await;
+        assert_eq!(code, 3, "{text}");
+        assert!(text.contains("it is unclear for which API"), "{text}");
+    }
+    assert_eq!(ask(binary.address, get("/")).await.status, 200);
+    let sent = upstream.only_request();
+    assert_eq!(sent.values("authorization"), ["Bearer for-this-api"]);
+    assert_eq!(other.seen_count(), 0);
+    assert!(!binary.output().contains("for-the-other-api"));
 }

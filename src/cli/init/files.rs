@@ -250,31 +250,61 @@ pub(super) fn place(staged: StagedFile, path: &Path, existing: Existing) -> io::
 /// What was at a path before it was written.
 pub(super) struct PreviousFile {
     path: PathBuf,
-    existed: bool,
-    /// A second name for it, removed when this is dropped.
+    /// Another name for it, removed when this is dropped. `None` if there was nothing, or if it is kept.
     kept: Option<TempPath>,
 }
 
 impl PreviousFile {
-    pub(super) fn of(path: &Path) -> Self {
+    /// Keeps what is at `path` under another name if it is to be replaced.
+    ///
+    /// # Errors
+    /// It cannot be kept, so it must not be replaced.
+    pub(super) fn of(path: &Path, existing: Existing) -> io::Result<Self> {
+        let mut previous = Self {
+            path: path.to_owned(),
+            kept: None,
+        };
+        if existing == Existing::Replace && exists(path) {
+            let linked = Self::keep(path, |second| fs::hard_link(path, second));
+            // Some file systems have no hard links, and Linux allows none to a file that this user cannot write.
+            previous.kept = Some(linked.or_else(|_| Self::moved_aside(path))?);
+        }
+        Ok(previous)
+    }
+
+    /// As where no file can have a second name.
+    #[cfg(test)]
+    pub(super) fn of_unlinkable(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            kept: Some(Self::moved_aside(path)?),
+        })
+    }
+
+    fn moved_aside(path: &Path) -> io::Result<TempPath> {
+        Self::keep(path, |second| fs::rename(path, second))
+    }
+
+    fn keep(path: &Path, name_it: impl FnMut(&Path) -> io::Result<()>) -> io::Result<TempPath> {
         let mut name = tempfile::Builder::new();
         name.prefix(".cupbearer-");
-        let kept = name.make_in(directory_of(path), |second| fs::hard_link(path, second));
-        Self {
-            path: path.to_owned(),
-            existed: exists(path),
-            kept: kept.ok().map(tempfile::NamedTempFile::into_temp_path),
-        }
+        let kept = name.make_in(directory_of(path), name_it)?;
+        Ok(kept.into_temp_path())
     }
 
     /// Puts it back, or removes what was written if there was nothing.
     pub(super) fn restore(self) {
         let _best_effort = match self.kept {
             Some(kept) => kept.persist(&self.path).map_err(|error| error.error),
-            // The file system does not support hard links.
-            None if self.existed => Ok(()),
             None => fs::remove_file(&self.path),
         };
+    }
+
+    /// Puts it back if nothing was written in its place.
+    pub(super) fn restore_if_moved(self) {
+        if !exists(&self.path) && self.kept.is_some() {
+            self.restore();
+        }
     }
 }
 

@@ -160,6 +160,14 @@ async fn interactive(
             &mut overwritable,
         )?;
         if let Err(problems) = writing::check(&config, &path) {
+            // No question sets these keys, so it would not help to ask again.
+            let of_flags = ["listen", "token.redirect_url"];
+            if problems
+                .iter()
+                .any(|one| of_flags.contains(&one.key.as_str()))
+            {
+                return Err(InitError::Usage(problems.to_string()));
+            }
             dialogue.show(&format!("\nThese answers do not fit together:\n{problems}"));
             answers = answers.into_defaults();
             continue;

@@ -93,10 +93,13 @@ async fn store_secrets(
 ) -> Result<(), InitError> {
     let mut place = |file: &Path, content: &[u8]| {
         let existing = overwritable.existing(file);
-        let previous = PreviousFile::of(file);
-        stage(file, content, FileMode::Owner)
-            .and_then(|staged| files::place(staged, file, existing))
-            .map_err(|error| InitError::Failed(files::not_written(file, &error)))?;
+        let failed = |error: io::Error| InitError::Failed(files::not_written(file, &error));
+        let staged = stage(file, content, FileMode::Owner).map_err(failed)?;
+        let previous = PreviousFile::of(file, existing).map_err(failed)?;
+        if let Err(error) = files::place(staged, file, existing) {
+            previous.restore_if_moved();
+            return Err(failed(error));
+        }
         replaced.push(previous);
         Ok(())
     };

@@ -18,4 +18,13 @@ fn tab_goes_through_the_overview_and_all_proxies_and_numbers_choose_one() {
     assert_eq!(key_of(b"x"), None);
     assert_eq!(keys_of(b"xq"), [WatchKey::Quit]);
     assert_eq!(keys_of(b"\x1b[Z"), [WatchKey::Previous]);
+    // A key that is held down, or a slow connection.
+    let twice = [WatchKey::Next, WatchKey::Next];
+    assert_eq!(keys_of(b"\x1b[C\x1b[C"), twice);
+    assert_eq!(keys_of(b"\x1bOC\t"), twice);
+    assert_eq!(
+        keys_of(b"\x1b[1;5C2q"),
+        [WatchKey::Proxy(1), WatchKey::Quit]
+    );
+    assert!(keys_of(b"\x1b").is_empty());
 }

@@ -18,7 +18,7 @@ async fn a_later_connection_from_the_same_port_is_not_mistaken_for_an_earlier_on
     };
     let first = from(0);
     let port = first.local_addr().unwrap().as_socket().unwrap().port();
-    first.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    first.set_linger(Some(Duration::ZERO)).unwrap();
     drop(first);
     let _second = from(port);
     let (stream, peer) = listener.accept().await.unwrap();
@@ -49,4 +49,27 @@ async fn a_kernel_without_sock_diag_names_the_user_in_proc_net() {
         io::ErrorKind::Unsupported,
         "that of sock_diag"
     );
+}
+
+#[tokio::test]
+async fn the_user_who_accepts_our_connection_is_known_once_it_has_been_accepted() {
+    let own = rustix::process::geteuid().as_raw();
+    for (bound, connected) in [
+        ("127.0.0.1:0", "127.0.0.1"),
+        ("0.0.0.0:0", "127.0.0.1"),
+        ("[::]:0", "127.0.0.1"),
+        ("[::1]:0", "::1"),
+    ] {
+        let Ok(listener) = tokio::net::TcpListener::bind(bound).await else {
+            continue; // this machine has no IPv6
+        };
+        let port = listener.local_addr().unwrap().port();
+        let stream = TcpStream::connect((connected, port)).await.unwrap();
+        let user = accepting_user(&stream, Instant::now()).await;
+        assert_eq!(user, None, "{bound}: nothing has accepted it");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let (user, accepted) = tokio::join!(accepting_user(&stream, deadline), listener.accept());
+        assert_eq!(user, Some(own), "{bound}");
+        drop(accepted.unwrap());
+    }
 }

@@ -257,20 +257,20 @@ fn the_previous_file_is_put_back_and_a_new_one_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secret");
 
-    let previous = PreviousFile::of(&file);
+    let previous = PreviousFile::of(&file, files::Existing::Replace).unwrap();
     fs::write(&file, "new").unwrap();
     previous.restore();
     assert!(!file.exists());
 
     fs::write(&file, "old").unwrap();
-    let previous = PreviousFile::of(&file);
+    let previous = PreviousFile::of(&file, files::Existing::Replace).unwrap();
     let aside = directory.path().join("aside");
     fs::write(&aside, "new").unwrap();
     fs::rename(&aside, &file).unwrap();
     previous.restore();
     assert_eq!(fs::read_to_string(&file).unwrap(), "old");
 
-    drop(PreviousFile::of(&file));
+    drop(PreviousFile::of(&file, files::Existing::Replace).unwrap());
     assert_eq!(snapshot(directory.path()).len(), 1);
 }
 
@@ -412,4 +412,21 @@ async fn the_secret_is_never_stored_over_a_token_that_the_flags_name() {
             assert_refused(directory.path(), args, "which is the file with another one").await;
         }
     }
+}
+
+/// A file of another user, for which Linux allows no second name, and some file systems never do.
+#[test]
+fn a_file_that_can_have_no_second_name_is_moved_aside_and_put_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.client_secret");
+    fs::write(&file, "old").unwrap();
+    let previous = PreviousFile::of_unlinkable(&file).unwrap();
+    assert!(!file.exists());
+    fs::write(&file, "new").unwrap();
+    previous.restore();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+    let previous = PreviousFile::of_unlinkable(&file).unwrap();
+    previous.restore_if_moved();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+    assert_eq!(snapshot(directory.path()).len(), 1);
 }
