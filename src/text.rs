@@ -143,8 +143,8 @@ pub fn escape_json(json: &str) -> String {
     text
 }
 
-/// What JSON from another program says, in whose texts nothing steers a terminal or deceives the eye. `None` if it is
-/// something else.
+/// Reads JSON from another program, and replaces in its strings what steers a terminal or deceives the eye. `None` if
+/// it cannot be read as a `T`.
 pub fn printable_json<T: DeserializeOwned>(json: &str) -> Option<T> {
     let mut value = serde_json::from_str(json).ok()?;
     clean(&mut value);

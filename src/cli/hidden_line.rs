@@ -100,7 +100,7 @@ mod unix {
         Ok(termios::tcsetattr(io::stdin(), OptionalActions::Now, raw)?)
     }
 
-    /// Byte for byte: what follows the line is not for us.
+    /// Reads one byte at a time, because what follows the line is for the next question.
     fn read_line() -> io::Result<Typed> {
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
         let mut byte = [0; 1];

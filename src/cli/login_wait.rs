@@ -69,7 +69,7 @@ impl BegunLogin<'_> {
         Err(OrderFailure::LoginEnded(self.expired))
     }
 
-    /// Without the API: this is about a sign-in that has begun for the right one.
+    /// Without the API, because the sign-in has already begun for the right one.
     fn order(&self, cancel: bool) -> String {
         json!({ "proxy": self.target.proxy, "login": self.id, "cancel": cancel }).to_string()
     }

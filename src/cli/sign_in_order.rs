@@ -29,7 +29,7 @@ pub(super) enum OrderFailure {
     /// The proxy obtains its tokens itself, or for another API.
     #[error("{0}")]
     NotExpected(String),
-    /// The configuration does not say for which API.
+    /// The configuration does not say which API is meant.
     #[error(
         "{0}: it is unclear for which API somebody signs in or out; correct upstream.url, repeat the flags that the proxy \
          was started with, or choose a running proxy with --admin and without --config"

@@ -32,8 +32,8 @@ impl WatchKey {
     }
 }
 
-/// The keys behind what a terminal sends at once, which may be several. An arrow is three bytes; what follows an escape
-/// character and is none is ignored to its end.
+/// The keys behind what a terminal sends at once, which may be several. An arrow is three bytes; any other escape
+/// sequence is ignored to its end.
 #[cfg(any(unix, test))]
 fn keys_of(bytes: &[u8]) -> Vec<WatchKey> {
     let mut keys = Vec::new();

@@ -52,8 +52,8 @@ pub struct Surroundings {
     pub user_configuration: Option<PathBuf>,
     /// Whether there is no file in those directories as far as this process is concerned.
     pub ignores_optional_files: bool,
-    /// Whether this process runs proxies, which say themselves what programs must not get, and what is read now may
-    /// never be used.
+    /// Whether this process runs proxies. Only the configurations that they use then decide which variables are kept
+    /// from programs, because what is read now may never be used.
     pub has_running_proxies: bool,
     /// The proxies in the operating system's settings (macOS, Windows).
     pub system_proxies: Option<Arc<Matcher>>,

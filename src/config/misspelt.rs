@@ -1,12 +1,12 @@
-//! Which variables were meant to set a rule of the guard, or TLS of the listener, although no key has such a name: to
-//! ignore one would admit more than was meant.
+//! Finds variables that name no key but were meant to set a rule of the guard, or TLS of the listener: ignoring one
+//! would admit more than was meant.
 //!
 //! Variables that other programs set must not be taken for one: Kubernetes sets several for each service, and a prefix
 //! such as `CUPBEARER_` may be in use for something else.
 
 use super::keys::{KEYS, PREFIX, nearest_variable, variable, variables};
 
-/// How many letters may be missing, too many, wrong or exchanged.
+/// How many letters may be missing, superfluous, wrong or swapped.
 const MOST_TYPOS: usize = 2;
 
 /// The same in the name of a table alone, which is short.
@@ -48,7 +48,7 @@ pub(super) fn guarding(callers: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// What the variable was meant to be, if that is one of those that are `guarding`. No key has this name.
+/// What the variable `name`, which is not that of a key, was meant to be, if that is one of the variables `guarding`.
 pub(super) fn meant_for_guard(name: &str, guarding: &[String]) -> Option<Meant> {
     if is_of_service(name) {
         return None;
@@ -96,7 +96,7 @@ fn meant_in_other_table(rest: &str) -> Option<Meant> {
     Some(Meant::Variable(variable(&format!("guard.{key}"))))
 }
 
-/// What a variable was meant to be that names the guard.
+/// What a variable that names the guard was meant to be.
 fn of_guard(name: &str) -> Meant {
     let after = name.split("GUARD").nth(1).unwrap_or_default();
     let of_caller = after.trim_start_matches('_').strip_prefix("CALLERS");

@@ -120,8 +120,8 @@ fn without_others(layers: &Layers, admin: Option<&SetValue>) -> Layers {
     own
 }
 
-/// A file that sets its first key of the process must wait while another one cannot be read, which may set such keys
-/// too.
+/// A file that begins to set keys of the process must wait while another file cannot be read, because that one may set
+/// such keys too.
 fn reject_keys_of_unreadable(
     layers: &mut Layers,
     others: &[Layers],

@@ -16,7 +16,7 @@ static SECRET_VARIABLES: Mutex<SecretVariables> = Mutex::new(SecretVariables {
 });
 
 struct SecretVariables {
-    /// What a command has read in a configuration.
+    /// Those that commands have found in a configuration.
     read: BTreeSet<String>,
     /// How many configurations of running proxies name each of these.
     in_use: BTreeMap<String, usize>,
@@ -32,8 +32,8 @@ pub fn withhold_variable(name: &str) {
     secret_variables().read.insert(name.to_owned());
 }
 
-/// From now on only what [`WithheldVariables`] name is kept from programs: the configurations of running proxies
-/// change, and a program may need what another one named before.
+/// From now on, only what [`WithheldVariables`] name is kept from programs: the configurations of running proxies
+/// change, and a program may need what an earlier configuration named.
 pub fn withhold_only_what_is_in_use() {
     secret_variables().read.clear();
 }

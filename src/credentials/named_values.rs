@@ -38,7 +38,7 @@ pub(super) enum Spaces {
     AfterQuotes,
 }
 
-/// The text without these values. If they are only found once escapes are decoded, it is the decoded text.
+/// The text without these values. If some are only found once escapes are decoded, it is the decoded text.
 pub(super) fn without_values(text: &str, spaces: Spaces) -> String {
     let mut shown = cut_values(text, spaces);
     let mut plain = shown.clone();
@@ -169,7 +169,7 @@ fn value_of(
         Form::Word
     };
     let mut end = end_of_value(bytes, start, form);
-    // A scheme that is not known, and what follows it.
+    // An unknown scheme, and what follows it.
     if is_field && !has_scheme && form == Form::Word && bytes.get(end) == Some(&b' ') {
         end = end_of(bytes, end + 1, |byte| !is_space(byte));
     }

@@ -58,7 +58,7 @@ fn listening_socket(address: SocketAddr) -> Option<(u32, u64)> {
             let listening_first = lines.take_while(|line| is_listening(line));
             listening_first.filter_map(move |line| listening(&line, address))
         });
-    // Several sockets may share an address: another user's is the one to know of.
+    // Several sockets may share an address: if one is another user's, that is the one to report.
     let (_, _, uid, inode) = found
         .map(|(precision, uid, inode)| (precision, uid != 0 && uid != own, uid, inode))
         .max()?;
@@ -70,7 +70,7 @@ fn is_listening(line: &str) -> bool {
     line.split_whitespace().nth(3) == Some(LISTENING)
 }
 
-/// How precisely a socket names an address to which it listens. The system gives a connection to the most precise one.
+/// How precisely a socket names an address on which it listens. The system gives a connection to the most precise one.
 #[cfg(target_os = "linux")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {

@@ -16,13 +16,13 @@ pub enum ProblemFormat {
     Page,
     /// An HTML page with one ordinary link to this path and query of ours. A click on it is a same-origin request.
     PageWithLink(String),
-    /// Two fields of a response of this media type, for a gRPC client.
+    /// Two fields in a response with this media type, for a gRPC client.
     Grpc(&'static str),
 }
 
 impl ProblemFormat {
-    /// The form of gRPC for a call of it. A page for a browser that navigates. If the client sends no fetch metadata, a
-    /// page for a GET that prefers HTML to JSON. Never [`Self::PageWithLink`], which only the guard offers.
+    /// The form of gRPC for a gRPC call, and a page for a browser that navigates. If the client sends no fetch
+    /// metadata, a page for a GET that prefers HTML to JSON. Never [`Self::PageWithLink`], which only the guard offers.
     #[must_use]
     pub fn preferred_by(method: &Method, headers: &HeaderMap) -> Self {
         if let Some(media_type) = grpc::media_type(method, headers) {

@@ -1,5 +1,5 @@
 //! The form in which gRPC clients read a problem ("trailers-only"): the status is 200, and the head of the response has
-//! a status and a message of gRPC. There is no content.
+//! a gRPC status and a gRPC message. There is no content.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -19,7 +19,7 @@ pub enum GrpcStatus {
     PermissionDenied = 7,
     /// A limit is reached.
     ResourceExhausted = 8,
-    /// There is no such thing here.
+    /// The method, or what the request uses, is not supported.
     Unimplemented = 12,
     /// The request is malformed, or cupbearer failed. gRPC clients say the same of a 400.
     Internal = 13,
@@ -51,7 +51,7 @@ impl GrpcStatus {
     }
 }
 
-/// The media type of the response, if the request is a call of gRPC or gRPC-Web. Each call is a POST.
+/// The media type of the response, if the request is a gRPC or gRPC-Web call. Every call is a POST.
 pub(super) fn media_type(method: &Method, headers: &HeaderMap) -> Option<&'static str> {
     if method != Method::POST {
         return None;

@@ -21,8 +21,8 @@ pub(super) struct AuthorizedRequest<'a> {
 impl RequestRenewal<UpstreamRequestBody> for AuthorizedRequest<'_> {
     type Error = ForwardError;
 
-    /// A token that has expired meanwhile is never sent, and a request is never sent for another person than before: it
-    /// waits for the next token, or is answered with a 503.
+    /// A token that has expired meanwhile is never sent, and the request is never sent for another person than before:
+    /// it waits for the next token, or is answered with a 503.
     async fn renew(&mut self, headers: &mut HeaderMap) -> Result<(), ForwardError> {
         let asked = Instant::now();
         let current = self.tokens.bearer_after(self.bearer).await?;

@@ -127,7 +127,7 @@ pub(super) struct RequestFuture<F> {
     /// Boxed, since it is some kilobytes that would otherwise be copied from layer to layer for each request, and
     /// reserved by each connection that has none.
     forwarding: Pin<Box<F>>,
-    /// That of the response to a panic.
+    /// The format of the response to a panic.
     format: ProblemFormat,
     end: Option<Box<RecordedEnd>>,
 }

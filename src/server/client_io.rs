@@ -50,7 +50,7 @@ pub(super) struct ClientIo {
     wide_buffer: Option<OwnedSemaphorePermit>,
     /// What looks like hyper's response to a head that it cannot parse, and has not been written.
     held: Option<Vec<u8>>,
-    /// What hyper has read and not parsed before it was made anew.
+    /// What hyper had read but not parsed when it was created anew.
     unparsed: Bytes,
 }
 
@@ -82,12 +82,12 @@ impl ClientIo {
         self.stream.poll_readable(cx)
     }
 
-    /// hyper will read `bytes` once more.
+    /// Lets hyper read `bytes` again.
     pub(super) fn unread(&mut self, bytes: Bytes) {
         self.unparsed = bytes;
     }
 
-    /// The buffer that had the permission is gone.
+    /// Releases the permission for a wide buffer, because the buffer no longer exists.
     pub(super) fn give_back_wide_buffer(&mut self) {
         self.wide_buffer = None;
     }

@@ -42,9 +42,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 const UNSEEN_RESETS: usize = 20;
 
 /// How many streams `h2` may reset on its own account before it ends the connection. Each takes memory until the client
-/// reads that it was reset (RUSTSEC-2024-0003). It counts them over the life of the connection, and also those whose
-/// client has only not read yet that its upload was rejected; hence the connection closes gracefully long before, after
-/// [`RESETS`].
+/// reads that it was reset (RUSTSEC-2024-0003). It counts them over the life of the connection, including uploads that
+/// were reset only because the client had not read yet that they were rejected; hence the connection closes gracefully
+/// long before, after [`RESETS`].
 const MOST_RESETS: usize = 4 * RESETS as usize;
 
 /// How long a client may take to confirm that it has seen the announced end of the connection, if a response has just

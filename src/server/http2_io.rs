@@ -18,8 +18,8 @@ use crate::metrics::Metrics;
 /// thousands of them.
 const BYTES_PER_TURN: usize = 32 * 1024;
 
-/// After how many streams that we have reset the connection asks its client for no further request. `h2` ends it at
-/// once, with all its requests, after `MOST_RESETS` of `http2_connection`.
+/// Once we have reset this many streams, the connection accepts no further requests. `h2` ends it at once, with all its
+/// requests, after `MOST_RESETS` of `http2_connection`.
 pub(super) const RESETS: u32 = 1000;
 
 /// The socket of a connection that speaks HTTP/2.

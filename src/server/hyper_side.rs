@@ -23,7 +23,7 @@ pub(super) struct HyperSide<S: HttpService> {
 
 enum HyperState<S: HttpService> {
     Active(Http1Connection<S>),
-    /// hyper is made anew when the client sends something.
+    /// hyper is created anew when the client sends something.
     Resting(ClientIo, TrackedService<S>),
     /// The connection has become a tunnel.
     Gone,

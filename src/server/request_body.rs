@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::stream_tasks::NewStreams;
 use super::tracked_connection::TrackedConnection;
 
-/// How much of a request body is read that nobody needs, so that its stream ends with the client's last byte instead of
-/// a reset: a client may send that much before it learns that its window is used up.
+/// How much of a request body that is not needed is read, so that its stream ends with the client's last byte instead
+/// of a reset: a client may send that much before it learns that its window is used up.
 const MOST_DISCARDED: usize = 256 * 1024;
 
 /// How long the rest of such a body may take to arrive.
@@ -72,7 +72,7 @@ impl Drop for RequestBody {
     }
 }
 
-/// Reads the rest of a body, within bounds. If that is not all of it, the end of `incoming` resets the stream with
+/// Reads the rest of a body, within bounds. If that is not all of it, dropping `incoming` resets the stream with
 /// NO_ERROR once the response has been sent.
 async fn discard(mut incoming: Incoming) {
     let mut left = MOST_DISCARDED;

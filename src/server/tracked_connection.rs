@@ -19,8 +19,8 @@ use super::limits::ConnectionLimits;
 /// have uploaded once.
 const WIDE_CONNECTIONS: usize = 16;
 
-/// How long a connection is idle before it gives hyper's buffers back. Without a pause, a client that sends one request
-/// after the other would have them made anew for each.
+/// How long a connection is idle before it gives hyper's buffers back. Without this delay, they would be allocated anew
+/// for each request of a client that sends one after the other.
 const REST_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a response may take that began before the client's certificate ended.

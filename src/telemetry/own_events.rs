@@ -6,7 +6,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 /// Only this crate's events pass. Those of `h2` contain what a client has sent, such as an `:authority` with a caller's
-/// key, and one that costs a client a few bytes is a warning, so that a client without a key could fill the disk.
+/// key, and some that cost a client only a few bytes are warnings, so that a client without a key could fill the disk.
 pub(super) struct OwnEvents;
 
 impl<S: Subscriber> Layer<S> for OwnEvents {

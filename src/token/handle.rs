@@ -140,7 +140,7 @@ impl Tokens {
         }
     }
 
-    /// A request without a `session` came in while nobody was signed in: it takes the first that there is.
+    /// A request without a `session` arrived while nobody was signed in: it is sent with the first token that there is.
     async fn wait_for_bearer(
         &self,
         session: Option<PersonSession>,
@@ -410,7 +410,7 @@ impl Tokens {
                 let status = changes.borrow_and_update();
                 status.token.is_some() || status.failure.is_some()
             };
-            // Not while the status is locked, which whoever signs in locks last.
+            // Not while the status is locked: a sign-in locks it last.
             if is_settled || self.shared.needs_person() {
                 return self.snapshot();
             }

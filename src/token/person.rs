@@ -100,8 +100,8 @@ pub(super) fn subject_in(token: &DecodedToken) -> Option<String> {
     Some(format!("{issuer} {subject}"))
 }
 
-/// Stands for a person of whom the tokens say nothing, and who may be anyone: no two sign-ins have the same. Other
-/// processes find it in the store.
+/// Stands for a person about whose identity the tokens say nothing, and who may be anyone: no two sign-ins get the same
+/// value. Other processes find it in the store.
 pub(super) fn unknown_subject() -> String {
     format!("unknown {:032x}", fastrand::u128(..))
 }
@@ -160,7 +160,7 @@ pub(super) struct SignIn {
     pub(super) login: Option<PersonLogin>,
     /// Locked before the session of `login` and the status of the token, never after.
     signed_in: Mutex<Option<SignedIn>>,
-    /// That of the person, or of the time since the last one signed out.
+    /// The session of `signed_in`, or of the time since the last person signed out.
     session: Mutex<PersonSession>,
     /// A tunnel ends with the session that it began in. Shared with the identity whose person this one has taken over.
     sessions: Mutex<Arc<watch::Sender<Sessions>>>,
@@ -230,7 +230,7 @@ impl SignIn {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the person, and ends the session of another one. `adopt` takes what belongs to the session of `next`
+    /// Replaces the person, and ends the session of another one. `adopt` puts what belongs to the session of `next`
     /// into use.
     pub(super) fn replace(
         &self,
@@ -274,12 +274,12 @@ impl SignIn {
         }
     }
 
-    /// The session that tokens belong to which are granted now.
+    /// The session to which tokens that are granted now belong.
     pub(super) fn session(&self) -> PersonSession {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tokens that are granted from now on belong to this session.
+    /// Sets the session to which tokens that are granted from now on belong.
     pub(super) fn set_session(&self, session: PersonSession) {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
     }

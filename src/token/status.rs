@@ -84,7 +84,7 @@ impl SharedStatus {
         sign_in.is_some_and(|sign_in| !sign_in.can_renew())
     }
 
-    /// The session that a token belongs to which is granted now.
+    /// The session to which a token that is granted now belongs.
     pub(super) fn person_session(&self) -> PersonSession {
         let sign_in = self.sign_in.as_ref();
         sign_in.map(SignIn::session).unwrap_or_default()

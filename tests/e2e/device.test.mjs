@@ -1,5 +1,5 @@
-// `cupbearer login --device` (RFC 8628): a person signs in with a code in a browser on another device. Only that command
-// begins it, and only that command shows the code.
+// `cupbearer login --device` (RFC 8628): a person signs in with a code in a browser on another device. Only that
+// command begins it, and only that command shows the code.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

@@ -1,5 +1,5 @@
-// Invalid files and full disks: cupbearer either does not start and says why, or it serves completely. It never hangs, and never
-// serves with half of its configuration.
+// Invalid files and full disks: cupbearer either does not start and says why, or it serves completely. It never hangs,
+// and never serves with half of its configuration.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

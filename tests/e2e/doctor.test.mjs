@@ -1,5 +1,5 @@
-// `cupbearer doctor` behind real corporate proxies (tinyproxy, mitmproxy) and with a wrong clock (libfaketime): it names
-// the interceptor, what the interceptor can read, and what to do.
+// `cupbearer doctor` behind real corporate proxies (tinyproxy, mitmproxy) and with a wrong clock (libfaketime): it
+// names the interceptor, what the interceptor can read, and what to do.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -13,7 +13,8 @@ const SECONDS = process.env.FULL_SIZE ? 60 : 4;
 const BYSTANDER_MS = 5000; // only a hang reaches this on a busy machine; the figures say how long it took
 const CHUNK = Buffer.alloc(65_536);
 
-// The h2 crate says PROTOCOL_ERROR where RFC 9113 says STREAM_CLOSED (headers_after_end) and COMPRESSION_ERROR (bad_hpack).
+// The h2 crate says PROTOCOL_ERROR where RFC 9113 says STREAM_CLOSED (headers_after_end) and COMPRESSION_ERROR
+// (bad_hpack).
 
 /** `report` is what must have arrived at the attacker; `mib` is how much memory the process may take in addition. */
 const ATTACKS = {

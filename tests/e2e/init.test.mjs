@@ -1,5 +1,5 @@
-// First use: `cupbearer init` on a terminal and without one, then doctor, run and curl, with the servers of the demo and
-// a certified authorization server; and what init must never do.
+// First use: `cupbearer init` on a terminal and without one, then doctor, run and curl, with the servers of the demo
+// and a certified authorization server; and what init must never do.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

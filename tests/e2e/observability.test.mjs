@@ -1,5 +1,5 @@
-// config/observability: the queries name only metrics, labels and values that exist, every alert fires for its own cause
-// and no other, and every runbook exists.
+// config/observability: the queries name only metrics, labels and values that exist, every alert fires for its own
+// cause and no other, and every runbook exists.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 // What packaging/build makes of the binary under test: archive, .deb, .rpm and .apk with their checksums and lists, and
-// the installers. The .deb is installed on a throwaway copy of this machine, an overlay in a mount namespace of its own.
-// With FULL_SIZE=1, also what it compiles (targets.mjs), which takes half an hour.
+// the installers. The .deb is installed on a throwaway copy of this machine, an overlay in a mount namespace of its
+// own. With FULL_SIZE=1, also what it compiles (targets.mjs), which takes half an hour.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

@@ -1,4 +1,5 @@
-// Parses PromQL queries far enough to compare the metrics, labels and values that they name with those that a program exports.
+// Parses PromQL queries far enough to compare the metrics, labels and values that they name with those that a program
+// exports.
 
 /** Labels that Prometheus adds to each series, and `proxy`, which exists if a process has several proxies. */
 const TARGET_LABELS = ["job", "instance", "proxy"];

@@ -1,4 +1,5 @@
-// Clients that send the complete request before they read see an early rejection: with 30 MB, 100 of 100 see the status.
+// Clients that send the complete request before they read see an early rejection: with 30 MB, 100 of 100 see the
+// status.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// A table of requests, sent by curl, Python and Node, directly and through the proxy. The responses must be the same byte
-// for byte, and so must the requests at the upstream, except for the differences that docs/forwarding.md lists.
+// A table of requests, sent by curl, Python and Node, directly and through the proxy. The responses must be the same
+// byte for byte, and so must the requests at the upstream, except for the differences that docs/forwarding.md lists.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

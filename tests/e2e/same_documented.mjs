@@ -1,5 +1,5 @@
-// The differences that docs/forwarding.md allows. Each field that may differ has a rule here, and the names of the rules
-// are those in the two tables of that page. A difference without a rule is a defect.
+// The differences that docs/forwarding.md allows. Each field that may differ has a rule here, and the names of the
+// rules are those in the two tables of that page. A difference without a rule is a defect.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

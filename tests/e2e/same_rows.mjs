@@ -1,7 +1,7 @@
 // The table of `same`: the requests that every client sends, directly and through the proxy.
 //
-// A row has a name, `on` (which upstream), method, target, headers, body, `chunked`, `clients` (if not all can send it),
-// `answer` (how the mirror responds), `expect` (response fields through the proxy that only the row can know),
+// A row has a name, `on` (which upstream), method, target, headers, body, `chunked`, `clients` (if not all can send
+// it), `answer` (how the mirror responds), `expect` (response fields through the proxy that only the row can know),
 // `expectSeen` (the same for the request at the upstream) and `wants` (what a rule must know).
 // `@HOST@` in a header or an expectation is the address to which the request is sent.
 

@@ -1,4 +1,5 @@
-// Stopping the process under load and starting it again: accepted requests are answered, and the next process serves at once.
+// Stopping the process under load and starting it again: accepted requests are answered, and the next process serves at
+// once.
 
 import assert from "node:assert/strict";
 import { lstat } from "node:fs/promises";

@@ -1,5 +1,5 @@
-// The files in config/sidecar and the overlays in packaging/kubernetes: the programs that read them accept them, cupbearer
-// accepts their configuration, and they do what docs/sidecar.md says.
+// The files in config/sidecar and the overlays in packaging/kubernetes: the programs that read them accept them,
+// cupbearer accepts their configuration, and they do what docs/sidecar.md says.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

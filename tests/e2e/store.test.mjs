@@ -1,5 +1,5 @@
-// token.store: the sign-in of a person outlives the process, and several processes share it, although each refresh token
-// can be used only once.
+// token.store: the sign-in of a person outlives the process, and several processes share it, although each refresh
+// token can be used only once.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

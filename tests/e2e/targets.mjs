@@ -1,5 +1,6 @@
-// The tests of packaging at full size (`tests/long packaging`): what packaging/build compiles, without optimisation. For
-// this machine, twice in two folders; for aarch64, run by qemu; for Windows, run by Wine; and the .deb in a bare Debian.
+// The tests of packaging at full size (`tests/long packaging`): what packaging/build compiles, without optimisation.
+// For this machine, twice in two folders; for aarch64, run by qemu; for Windows, run by Wine; and the .deb in a bare
+// Debian.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

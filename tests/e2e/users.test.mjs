@@ -172,8 +172,8 @@ test("an abandoned socket is replaced, but not a socket in use, a file or a symb
   assert.ok((await lstat(link)).isSymbolicLink());
 });
 
-// Runs a program with a seccomp filter that denies netlink sockets (family 16), as some container runtimes do. If the first
-// argument is "hide", the program finds no /proc either.
+// Runs a program with a seccomp filter that denies netlink sockets (family 16), as some container runtimes do. If the
+// first argument is "hide", the program finds no /proc either.
 const WITHOUT_NETLINK = `
 import ctypes, os, platform, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)

@@ -19,7 +19,8 @@ http://127.0.0.1:{port} {{
     header_up Host localhost
     header_up Authorization "Bearer {token}"
     transport http {{
-      # The default of 32 idle connections is less than there are clients: the others would be closed after each request.
+      # The default of 32 idle connections is less than there are clients: the others would be closed after each
+      # request.
       keepalive 10m
       keepalive_idle_conns_per_host 256
       # Otherwise Caddy asks the API to compress its responses.

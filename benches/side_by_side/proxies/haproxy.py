@@ -7,7 +7,8 @@ global
   nbthread {workers}
   # It reserves memory for each connection.
   maxconn {connections}
-  # Otherwise it does not start unless it may open twice as many files, although idle clients have no connection to the API.
+  # Otherwise it does not start unless it may open twice as many files, although idle clients have no connection to the
+  # API.
   no strict-limits
   # Room to add a header to a buffer that is full of body: with the default, an upload with this token is answered 500.
   tune.maxrewrite 4096

@@ -33,8 +33,8 @@ http {{
       proxy_set_header Authorization "Bearer {token}";
       # Uploads are passed on as they arrive, as by the others, and not stored in a file first.
       proxy_request_buffering off;
-      # Neither are downloads. Larger buffers than the default (8 of 4 KiB) make them a third cheaper, and so does buffering
-      # itself, compared with `proxy_buffering off`.
+      # Neither are downloads. Larger buffers than the default (8 of 4 KiB) make them a third cheaper, and so does
+      # buffering itself, compared with `proxy_buffering off`.
       proxy_max_temp_file_size 0;
       proxy_buffers 8 64k;
       proxy_buffer_size 8k;

@@ -28,8 +28,8 @@ class Idle:
         proxies = {proxy.name: proxy for proxy in bench.candidates(PLAIN)}
         outcome = Outcome(self.name, self.title, 'resident MiB', {name: [] for name in proxies}, detail=detail)
         for name in in_turns(proxies, min(bench.rounds, MOST_ROUNDS)):
-            # A new process each time, because memory that a load has taken is not always given back. It may have more clients
-            # than there are: nginx closes idle ones when it has nearly as many as it may have.
+            # A new process each time, because memory that a load has taken is not always given back. It may have more
+            # clients than there are: nginx closes idle ones when it has nearly as many as it may have.
             running = bench.start(proxies[name], PLAIN, connections=count * 5 // 4)
             try:
                 memory = self.measure(running, count)

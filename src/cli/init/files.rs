@@ -272,7 +272,7 @@ impl PreviousFile {
         Ok(previous)
     }
 
-    /// As where no file can have a second name.
+    /// As on a file system where no file can have a second name.
     #[cfg(test)]
     pub(super) fn of_unlinkable(path: &Path) -> io::Result<Self> {
         Ok(Self {

@@ -150,7 +150,7 @@ impl SecretKey {
     }
 }
 
-/// For a key of the guard, the problem says what each of them admits.
+/// For a key of the guard, the remedy says what each of the words admits.
 fn one_of<T: Clone>(
     key: &KeyInfo,
     words: &'static [(&'static str, T)],
@@ -213,8 +213,8 @@ impl KeyInfo {
         variable(self.path)
     }
 
-    /// How it could be written in a file at `path`: `guard.hosts = []`. What restricts something is not written as if
-    /// it did not, since its default is not what was meant.
+    /// How it could be written in a file at `path`: `guard.hosts = []`. A restriction gets a value that restricts,
+    /// since its default, which does not, cannot be what was meant.
     #[must_use]
     pub fn example_at(&self, path: &str) -> String {
         let restriction = match path.rsplit('.').next() {

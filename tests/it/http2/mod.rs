@@ -267,7 +267,7 @@ async fn no_client_can_fill_the_log_or_bring_a_key_into_it() {
     peer.send(head(1, END_STREAM, &request("GET", "/many", &many)))
         .await;
     assert!(peer.read_until(|frame| frame.ends(1)).await.is_some());
-    // Cancels more requests than the library lets a client cancel unseen.
+    // Cancels more requests than a client may cancel before the library has seen them.
     for _ in 0..20 {
         let mut peer = Peer::connect(binary.address).await;
         let pairs = (1..81).step_by(2).map(|stream| {

@@ -414,7 +414,7 @@ async fn the_secret_is_never_stored_over_a_token_that_the_flags_name() {
     }
 }
 
-/// A file of another user, for which Linux allows no second name, and some file systems never do.
+/// A file of another user: Linux allows no second name for it, and some file systems allow none for any file.
 #[test]
 fn a_file_that_can_have_no_second_name_is_moved_aside_and_put_back() {
     let directory = tempfile::tempdir().unwrap();
