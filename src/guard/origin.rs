@@ -157,7 +157,7 @@ fn other_page(lines: FieldLines<'_>, pages: &AdmittedPages) -> String {
 }
 
 /// Whether a link on another page was opened in a tab of its own. This is the only cross-origin request that a person
-/// may continue, by a click on a page of ours.
+/// may continue, by a click on one of cupbearer's own pages.
 pub(super) fn is_cross_origin_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let says =
         |name: &HeaderName, value: &str| only(headers, name).is_some_and(|line| line == value);

@@ -99,7 +99,7 @@ pub(super) fn tls_words(error: &Error) -> Cow<'static, str> {
     }
 }
 
-/// The same about a client of ours.
+/// The same about a client that connects to cupbearer.
 #[must_use]
 pub fn client_fault_words(error: &Error) -> Cow<'static, str> {
     match error {

@@ -14,7 +14,7 @@ pub enum ProblemFormat {
     Json,
     /// An HTML page, for a person in front of a browser.
     Page,
-    /// An HTML page with one ordinary link to this path and query of ours. A click on it is a same-origin request.
+    /// An HTML page with one ordinary link to this path and query of cupbearer. A click on it is a same-origin request.
     PageWithLink(String),
     /// Two fields in a response with this media type, for a gRPC client.
     Grpc(&'static str),

@@ -194,7 +194,7 @@ impl AccessRecord {
         match self.lines {
             AccessLines::All => true,
             AccessLines::WritesAndFailures => has_failed || !self.method.is_safe(),
-            AccessLines::None => self.error.is_some(), // an error of ours is logged in any case
+            AccessLines::None => self.error.is_some(), // cupbearer's own errors are logged in any case
         }
     }
 

@@ -328,7 +328,7 @@ impl AsyncWrite for ClientIo {
     }
 }
 
-/// Where hyper's own response begins, if `bytes` end with it: a status, no body, and no field of ours.
+/// Where hyper's own response begins, if `bytes` end with it: a status, no body, and none of cupbearer's fields.
 fn start_of_own_response(bytes: &[u8]) -> Option<usize> {
     /// With all fields that hyper adds.
     const LONGEST: usize = 160;

@@ -1,9 +1,9 @@
 //! Gives a request of HTTP/2 the form that it would have in HTTP/1.1, in which everything else knows it, and its
 //! response the form of HTTP/2 (RFC 9113 section 8).
 //!
-//! The `h2` crate has already refused what is malformed: fields that belong to one connection, a `TE` other than
+//! The `h2` crate has already rejected what is malformed: fields that belong to one connection, a `TE` other than
 //! `trailers`, names in upper case, missing, repeated or misplaced pseudo-header fields, a `Content-Length` that is not
-//! the length of the content. It also refuses heads that are far longer than `limits.header_bytes`.
+//! the length of the content. It also rejects heads that are far longer than `limits.header_bytes`.
 
 use http::request;
 use http::uri::{PathAndQuery, Scheme};

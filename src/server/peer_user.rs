@@ -14,9 +14,9 @@ use super::sock_diag::SockDiag;
 /// Between two look-ups of a connection that has not been accepted yet.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The user whose process has accepted our own connection `stream`, on systems that tell. That several processes may
-/// listen on the same port, each on another address, does not matter: this is the owner of the very socket at the other
-/// end. That socket has none before it is accepted, so this waits for it until the deadline.
+/// The user whose process has accepted our own connection `stream`, on systems that can tell. It does not matter that
+/// several processes may listen on the same port, each on another address: this is the owner of the very socket at the
+/// other end. Before the connection is accepted, that socket has no owner, so this waits until the deadline.
 pub async fn accepting_user(stream: &TcpStream, deadline: Instant) -> Option<u32> {
     let (own, server) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
     let mut lookup = PeerUserLookup::open(server).ok()?;

@@ -70,7 +70,7 @@ impl Snapshot {
         is_soon.then(|| format!("the token ends in {left}: {}", sign_in.place.advice()))
     }
 
-    /// Since when it has been so near its end that a person is told.
+    /// Since when it has been so near its end that the person is reminded.
     #[must_use]
     pub fn ends_soon_since(&self) -> Option<SystemTime> {
         let reminder = self.expires_at?.checked_sub(FIRST_REMINDER);

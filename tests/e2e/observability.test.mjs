@@ -38,7 +38,7 @@ test("the queries name only metrics, labels and values that the binary exports",
   const expressions = [...queries.map(plain), ...(await rules(t)).map(({ expr }) => expr)];
   assert.ok(expressions.length > 30);
   assert.deepEqual(expressions.flatMap((expression) => problemsOf(expression, shown)), []);
-  // And no metric of ours is left unused.
+  // And none of cupbearer's own metrics is left unused.
   const looked = new Set(expressions.flatMap((expression) => namedIn(expression).map(({ metric }) => metric)));
   const ours = [...shown.keys()].filter((name) => name.startsWith("cupbearer_") && !/_(sum|count)$/.test(name));
   assert.deepEqual(ours.filter((name) => !looked.has(name)), ["cupbearer_token_last_success_seconds"]);

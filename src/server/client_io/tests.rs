@@ -79,7 +79,7 @@ fn only_a_response_without_a_field_of_ours_is_taken_for_hypers_own() {
     }
 }
 
-/// A socket of ours and its client.
+/// The server's socket and its client.
 async fn connected(slot: &ConnectionSlot) -> (ClientIo, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -198,7 +198,7 @@ fn exit_codes() -> Section {
         .collect()
 }
 
-/// The type and the labels of each metric of ours, after one request.
+/// The type and the labels of each of cupbearer's own metrics, after one request.
 async fn metrics() -> Section {
     let (upstream, endpoint) = (
         Upstream::echoing().await,
