@@ -50,7 +50,7 @@ fn a_rejected_request_says_why_whose_side_it_is_and_what_to_do() {
         recent
             .remedy
             .unwrap()
-            .contains("to `guard.hosts` if the name is yours")
+            .contains("add it to `guard.hosts`")
     );
     assert_eq!(recent.answered_by, "cupbearer");
 }
