@@ -12,7 +12,7 @@ use super::status_api::{
 use super::view::ProxyView;
 use crate::metrics::{StoppedTask, TrafficTotals};
 use crate::text::date_and_time;
-use crate::token::{SignInSnapshot, Snapshot, TokenAttempt};
+use crate::token::{SignInSnapshot, Snapshot, TokenAttempt, Tokens};
 
 /// How many of the recent requests `/status` has.
 const SHOWN: usize = 64;
@@ -96,6 +96,7 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
                 claims: tokens.person_claims(),
                 ..sign_in_status(sign_in)
             }),
+            awaited_sign_in: awaited_sign_in(view, &tokens),
             ..token_status((view.token_from)(), snapshot, &attempts)
         },
         requests_in_flight: view.metrics.in_flight().get(),
@@ -144,7 +145,16 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
         },
         attempts: attempts.iter().map(attempt_status).collect(),
         sign_in: None, // its caller knows the token
+        awaited_sign_in: None,
     }
+}
+
+/// The sign-in that a changed configuration waits for.
+fn awaited_sign_in(view: &ProxyView, live: &Tokens) -> Option<SignInStatus> {
+    let newest = (view.sign_in_tokens)();
+    let is_awaited = newest.needs_person() && !newest.is_same(live);
+    let sign_in = newest.snapshot().sign_in.filter(|_| is_awaited);
+    sign_in.map(sign_in_status)
 }
 
 fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {

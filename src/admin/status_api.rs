@@ -137,6 +137,9 @@ pub struct TokenStatus {
     /// The person, if one hands over the tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<SignInStatus>,
+    /// The sign-in that a changed configuration waits for, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awaited_sign_in: Option<SignInStatus>,
 }
 
 /// A token request that has ended.

@@ -12,6 +12,7 @@ use super::admin_client::{AdminListener, Recipient, TIME_LIMIT, require_named};
 use super::exit::Exit;
 use super::hidden_line::{Typed, read_hidden, read_piped};
 use super::invocation::{Invocation, SettingsArgs};
+use super::login_wait::{begin, listen_for_signals};
 use super::output::{print_result, say};
 use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use super::{login_browser, login_device};
@@ -78,9 +79,16 @@ async fn login(invocation: &Invocation, with_browser: bool) -> Result<SignInResu
         require_named(invocation)?;
         Recipient::OwnUser
     };
-    let place = give(&listener, "/login", &order, recipient).await?;
+    let (place, signals) = if recipient == Recipient::OwnUserWhereTold {
+        let begun = begin(&mut listener, &target, &order, recipient).await?;
+        (begun.0, Some(begun.1))
+    } else {
+        (give(&listener, "/login", &order, recipient).await?, None)
+    };
     if place.start_url.is_some() {
-        return login_browser::sign_in(&mut listener, &target, &place, with_browser).await;
+        let signals = signals.map_or_else(listen_for_signals, Ok)?;
+        let begun = (&place, signals);
+        return login_browser::sign_in(&mut listener, &target, begun, with_browser).await;
     }
     let token = read_token(&place)?;
     let text = std::str::from_utf8(token.expose());
@@ -109,7 +117,8 @@ fn expects_browser(listener: &AdminListener, proxy: Option<&str>) -> bool {
     let proxies = status.into_iter().flat_map(|status| &status.proxies);
     let mut meant = proxies.filter(|one| proxy.is_none_or(|name| name == one.name));
     meant.any(|one| {
-        let sign_in = one.token.sign_in.as_ref();
+        let awaited = one.token.awaited_sign_in.as_ref();
+        let sign_in = awaited.or(one.token.sign_in.as_ref());
         sign_in.is_some_and(|sign_in| sign_in.way == "browser")
     })
 }

@@ -9,6 +9,7 @@ use super::login_wait::BegunLogin;
 use super::open_browser::open_in_browser;
 use super::output::say;
 use super::sign_in_order::{OrderFailure, OrderTarget};
+use super::signals::SignalListener;
 use crate::admin::status_api::SignInResult;
 use crate::config::is_loopback;
 
@@ -19,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(330);
 pub(super) async fn sign_in(
     listener: &mut AdminListener,
     target: &OrderTarget,
-    begun: &SignInResult,
+    (begun, signals): (&SignInResult, SignalListener),
     with_browser: bool,
 ) -> Result<SignInResult, OrderFailure> {
     let start = begun.start_url.as_deref().and_then(start_url);
@@ -31,6 +32,7 @@ pub(super) async fn sign_in(
     show(&start, with_browser);
     let begun = BegunLogin {
         target,
+        signals,
         id,
         limit: LIMIT,
         reminds: false,

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
 use super::invocation::Invocation;
-use super::login_wait::BegunLogin;
+use super::login_wait::{BegunLogin, begin};
 use super::output::say;
-use super::sign_in_order::{OrderFailure, OrderTarget, give};
+use super::sign_in_order::{OrderFailure, OrderTarget};
 use crate::admin::status_api::{DeviceCode, SignInResult};
 use crate::text::{Unprintable, sanitize};
 
@@ -29,7 +29,8 @@ pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, Ord
     listener.renew_limit(BEGIN_LIMIT);
     let order = target.order(json!({ "device": true }));
     // Another user's program could show a code of its own, and so get the person's tokens.
-    let begun = match give(&listener, "/login", &order, Recipient::OwnUser).await {
+    let beginning = begin(&mut listener, &target, &order, Recipient::OwnUser);
+    let (begun, signals) = match beginning.await {
         Err(OrderFailure::Listener(error)) if error.is_owner_unknown() => {
             return Err(OrderFailure::OwnerUnknown);
         }
@@ -41,6 +42,7 @@ pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, Ord
     say(&prompt(code));
     let begun = BegunLogin {
         target: &target,
+        signals,
         id,
         limit: Duration::from_secs(code.expires_in_s).min(LONGEST_CODE) + MARGIN,
         reminds: true,

@@ -1,5 +1,6 @@
-//! Waits for the end of a sign-in that has begun in the running proxy.
+//! Begins a sign-in in the running proxy, and waits for its end.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,9 +18,59 @@ const POLL: Duration = Duration::from_millis(300);
 /// How often the command says that it is still waiting.
 const REMINDER: Duration = Duration::from_mins(1);
 
+/// Receives the signals that cancel a sign-in.
+pub(super) fn listen_for_signals() -> Result<SignalListener, OrderFailure> {
+    SignalListener::new()
+        .map_err(|error| OrderFailure::Denied(format!("Ctrl-C cannot be handled: {error}")))
+}
+
+/// Gives the order to begin a sign-in. Ctrl-C withdraws it, even if the proxy has yet to respond.
+pub(super) async fn begin(
+    listener: &mut AdminListener,
+    target: &OrderTarget,
+    order: &str,
+    recipient: Recipient,
+) -> Result<(SignInResult, SignalListener), OrderFailure> {
+    let mut signals = listen_for_signals()?;
+    let begun = {
+        let mut giving = pin!(give(listener, "/login", order, recipient));
+        tokio::select! {
+            begun = &mut giving => return begun.map(|begun| (begun, signals)),
+            _ = signals.next() => {}
+        }
+        say("Cancelling the sign-in. Press Ctrl-C again not to wait for the proxy.");
+        tokio::select! {
+            begun = giving => begun?,
+            _ = signals.next() => return Err(OrderFailure::Interrupted),
+        }
+    };
+    if let Some(id) = &begun.login {
+        cancel(listener, target, id, recipient).await?;
+    }
+    Err(OrderFailure::Cancelled)
+}
+
+/// Ends a sign-in in the proxy too, so that nobody can complete it.
+async fn cancel(
+    listener: &mut AdminListener,
+    target: &OrderTarget,
+    id: &str,
+    recipient: Recipient,
+) -> Result<SignInResult, OrderFailure> {
+    let order = json!({ "proxy": target.proxy, "login": id, "cancel": true }).to_string();
+    listener.renew_limit(TIME_LIMIT);
+    let result = give(listener, "/login", &order, recipient).await?;
+    match result.outcome.as_deref() {
+        Some("signed_in") => Ok(result),
+        _ => Err(OrderFailure::Cancelled),
+    }
+}
+
 /// A sign-in that has begun.
 pub(super) struct BegunLogin<'a> {
     pub(super) target: &'a OrderTarget,
+    /// What may cancel it.
+    pub(super) signals: SignalListener,
     pub(super) id: &'a str,
     /// Longer than the sign-in is valid, so that the proxy says how it has ended.
     pub(super) limit: Duration,
@@ -32,19 +83,17 @@ pub(super) struct BegunLogin<'a> {
 impl BegunLogin<'_> {
     /// Returns once it has ended. Ctrl-C cancels it.
     pub(super) async fn wait(
-        &self,
+        mut self,
         listener: &mut AdminListener,
         recipient: Recipient,
     ) -> Result<SignInResult, OrderFailure> {
-        let order = self.order(false);
-        let mut signals = SignalListener::new()
-            .map_err(|error| OrderFailure::Denied(format!("Ctrl-C cannot be handled: {error}")))?;
+        let order = json!({ "proxy": self.target.proxy, "login": self.id }).to_string();
         let start = Instant::now();
         let mut reminded_at = start;
         while start.elapsed() < self.limit {
             tokio::select! {
                 () = sleep(POLL) => {}
-                _ = signals.next() => return self.cancel(listener, recipient).await,
+                _ = self.signals.next() => return cancel(listener, self.target, self.id, recipient).await,
             }
             if self.reminds && reminded_at.elapsed() >= REMINDER {
                 reminded_at = Instant::now();
@@ -67,25 +116,5 @@ impl BegunLogin<'_> {
             }
         }
         Err(OrderFailure::LoginEnded(self.expired))
-    }
-
-    /// Without the API, because the sign-in has already begun for the right one.
-    fn order(&self, cancel: bool) -> String {
-        json!({ "proxy": self.target.proxy, "login": self.id, "cancel": cancel }).to_string()
-    }
-
-    /// Ends it in the proxy too, so that nobody can complete it.
-    async fn cancel(
-        &self,
-        listener: &mut AdminListener,
-        recipient: Recipient,
-    ) -> Result<SignInResult, OrderFailure> {
-        let order = self.order(true);
-        listener.renew_limit(TIME_LIMIT);
-        let result = give(listener, "/login", &order, recipient).await?;
-        match result.outcome.as_deref() {
-            Some("signed_in") => Ok(result),
-            _ => Err(OrderFailure::Cancelled),
-        }
     }
 }

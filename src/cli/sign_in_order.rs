@@ -47,6 +47,12 @@ pub(super) enum OrderFailure {
     /// The person has ended the command.
     #[error("not signed in: it was cancelled, and nothing has changed")]
     Cancelled,
+    /// The person has ended the command twice, before the proxy responded.
+    #[error(
+        "not signed in: interrupted before the proxy responded; if a sign-in has begun there, it ends within five \
+         minutes, or when its code expires, or with `cupbearer logout`"
+    )]
+    Interrupted,
     /// Nobody knows whose program would show a code.
     #[error(
         "this system does not tell whose process has accepted the connection to the admin listener, so a code from there \
@@ -68,9 +74,11 @@ impl OrderFailure {
             Self::Listener(error) if error.has_timed_out() => Exit::Failed,
             Self::Listener(error) if error.is_owner_unknown() => Exit::Failed,
             Self::Listener(_) | Self::NotExpected(_) | Self::UnknownApi(_) => Exit::Configuration,
-            Self::Denied(_) | Self::Abandoned | Self::Cancelled | Self::LoginDenied(_) => {
-                Exit::Refused
-            }
+            Self::Denied(_)
+            | Self::Abandoned
+            | Self::Cancelled
+            | Self::Interrupted
+            | Self::LoginDenied(_) => Exit::Refused,
             Self::LoginFailed(_) => Exit::Unreachable,
             Self::Input(_) | Self::LoginEnded(_) | Self::OwnerUnknown => Exit::Failed,
         }

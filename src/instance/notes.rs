@@ -167,8 +167,11 @@ impl NoteContents {
 
     /// Why the new identity has no token yet, if there is one without.
     fn waits_for(&self) -> Option<String> {
-        let error = self.pending.as_ref()?.tokens.snapshot().last_error;
-        Some(error.unwrap_or_else(|| "the token request is in progress".to_owned()))
+        let snapshot = self.pending.as_ref()?.tokens.snapshot();
+        let person = snapshot.sign_in.filter(|sign_in| sign_in.needs_person);
+        let advice = person.map(|sign_in| sign_in.place.advice());
+        let why = advice.or(snapshot.last_error);
+        Some(why.unwrap_or_else(|| "the token request is in progress".to_owned()))
     }
 
     fn note_time(&mut self) {

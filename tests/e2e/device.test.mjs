@@ -9,7 +9,7 @@ import { openBrowser } from "./browser.mjs";
 import { CLIENT_ID, enterCode, signIn, startLoginServer } from "./login_server.mjs";
 import { registerToken } from "./printed.mjs";
 import { AS_OTHER, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
-import { CUPBEARER, curl, run, start, temporaryDirectory } from "./support.mjs";
+import { CUPBEARER, curl, run, start, temporaryDirectory, until, withResolvers } from "./support.mjs";
 
 const ORDER = ["--request", "POST", "--header", "Content-Type: application/json", "--header", "X-Cupbearer: 1"];
 
@@ -159,9 +159,9 @@ test("a person who denies it, Ctrl-C, another sign-in and a sign-out end it", as
 });
 
 /** A server that responds to each request for the token with the next of these: a status and an error, or nothing. */
-async function startStandIn(t, { authorization = {}, answers }) {
+async function startStandIn(t, { authorization = {}, answers, beforeCode }) {
   const asked = [];
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const json = (status, body) => {
       response.writeHead(status, { "Content-Type": "application/json" });
       response.end(JSON.stringify(body));
@@ -169,6 +169,7 @@ async function startStandIn(t, { authorization = {}, answers }) {
     if (request.url === "/device") {
       const device_code = "device-code-of-the-stand-in-0123456789";
       registerToken(device_code);
+      await beforeCode?.();
       return json(200, {
         device_code, user_code: "WDJB-MJHT", verification_uri: "https://as.example.com/device", expires_in: 60, interval: 1, ...authorization,
       });
@@ -204,6 +205,38 @@ test("the server is asked as often as it allows, and less often after slow_down 
   assert.equal(await second.ended(), 0, second.output.stderr);
   assert.ok(broken.asked[1] - broken.asked[0] >= 2000, broken.asked);
   assert.ok(broken.asked[2] - broken.asked[1] >= 4000, broken.asked);
+});
+
+test("Ctrl-C before the code is shown withdraws the order, and a second one does not wait for the proxy", async (t) => {
+  let respond;
+  let asks;
+  const beforeCode = () => {
+    asks.resolve();
+    return new Promise((resolve) => { respond = resolve; });
+  };
+  const { asked, url, device } = await startStandIn(t, { beforeCode, answers: [GRANTED] });
+  const begin = async () => {
+    asks = withResolvers();
+    const command = await start(device, () => true);
+    t.after(() => command.stop("SIGKILL"));
+    await asks.promise;
+    command.signal("SIGINT");
+    await until(() => /Cancelling the sign-in/.test(command.output.stderr), "it does not say so");
+    return command;
+  };
+  const withdrawn = await begin();
+  respond();
+  assert.equal(await withdrawn.stop(0), 4, withdrawn.output.stderr);
+  assert.match(withdrawn.output.stderr, /it was cancelled, and nothing has changed/);
+  assert.doesNotMatch(withdrawn.output.stderr, /WDJB-MJHT/);
+  await new Promise((resolve) => setTimeout(resolve, 3000)); // more than the interval
+  assert.equal(asked.length, 0, "the proxy still waits for somebody to sign in");
+  assert.equal(await get(url), "503");
+
+  const left = await begin();
+  assert.equal(await left.stop("SIGINT"), 4, left.output.stderr);
+  assert.match(left.output.stderr, /interrupted before the proxy responded/);
+  respond();
 });
 
 test("a code that expires, a denial, an endless wait and an unusable response each have their exit code", async (t) => {

@@ -10,18 +10,20 @@ import { test } from "node:test";
 import { startAuthlibLogin } from "./authlib_server.mjs";
 import { openBrowser } from "./browser.mjs";
 import { CLIENT_ID, browserSignIn, signIn, startLoginServer } from "./login_server.mjs";
+import { registerToken } from "./printed.mjs";
 import { AS_OTHER, portToRegister, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
-import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
+import { CUPBEARER, curl, run, start, temporaryDirectory, until, withResolvers } from "./support.mjs";
 
-async function setUpLogin(t, { startServer = startLoginServer, ...options } = {}) {
-  const { seen, url: apiUrl } = await startPersonsApi(t);
+async function setUpLogin(t, { startServer = startLoginServer, apiUrl: otherApi, ...options } = {}) {
+  const { seen, url } = await startPersonsApi(t);
+  const apiUrl = otherApi ?? url;
   const redirectUrl = `http://127.0.0.1:${await portToRegister()}/callback`;
   const server = await startServer(t, { redirectUrl, clientId: CLIENT_ID, ...options });
   const directory = await temporaryDirectory(t);
   const file = await writePersonsConfiguration(directory, apiUrl, browserSignIn(server, redirectUrl));
-  const { proxy, url, admin } = await startPersonsProxy(t, file);
+  const { proxy, url: proxyUrl, admin } = await startPersonsProxy(t, file);
   const login = ["login", "--config", file, "--admin", new URL(admin).host];
-  return { server, seen, redirectUrl, directory, file, proxy, url, admin, login, logout: ["logout", ...login.slice(1)] };
+  return { server, seen, redirectUrl, directory, file, proxy, url: proxyUrl, admin, login, logout: ["logout", ...login.slice(1)] };
 }
 
 /** Begins a sign-in on the command line. `ended` is how the command ends. */
@@ -49,6 +51,8 @@ test("one sign-in with a browser ends in a 200, is renewed without the person, a
   assert.equal(page.url(), new URL("/done", redirectUrl).href);
   assert.equal(await ended(), 0, output.stderr);
   assert.match(output.stdout, /signed in as ada of the tests/);
+  const { port } = new URL(redirectUrl);
+  assert.ok(output.stderr.includes(`ssh -L ${port}:127.0.0.1:${port} USER@THIS-MACHINE`), output.stderr);
   assert.equal(await get(url), "200");
   const { sign_in: person } = await status(admin);
   assert.deepEqual([person.way, person.who, person.is_renewed], ["browser", "ada of the tests", true]);
@@ -88,6 +92,59 @@ test("a sign-in that begins on the page ends in a 200 with one more click", asyn
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByText("Nobody is signed in").waitFor();
   assert.equal(await get(url), "503");
+});
+
+test("a changed configuration that waits for somebody to sign in says so, and its sign-in begins on the page", async (t) => {
+  const { file, proxy, url, admin } = await setUpLogin(t);
+  const browser = await readFile(file, "utf8");
+  const paste = `${browser.replace(/token\..*\n/g, "")}token.grant = "paste"\n`;
+  await writeFile(file, paste);
+  const token = "Lm4Qx8Vt2Zr6Bn1Kd9Hs3Jw7";
+  registerToken(token);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(`${admin}/sign-in`);
+  await page.getByText("The changed configuration waits until somebody signs in").waitFor();
+  await page.getByRole("textbox").fill(token);
+  await page.getByRole("button", { name: "Use this token" }).click();
+  await until(() => /configuration applied/.test(proxy.output.stderr), "it is not applied");
+  assert.equal(await get(url), "200");
+
+  await writeFile(file, browser);
+  await page.getByText("The changed configuration waits until somebody signs in").waitFor();
+  const shown = await run(CUPBEARER, ["status", "--config", file, "--admin", new URL(admin).host]);
+  assert.match(shown.stdout, /waits for its first token.*sign in at .*\/sign-in or with `cupbearer login`/);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, "ada");
+  await page.getByText("You are signed in").waitFor();
+  await until(async () => (await status(admin)).sign_in.who === "ada of the tests", "it is not applied");
+  assert.equal(await get(url), "200");
+});
+
+test("a 401 for a request from before a reload goes back, and says why", async (t) => {
+  const asked = withResolvers();
+  const released = withResolvers();
+  const api = createServer(async (_request, response) => {
+    asked.resolve();
+    await released.promise;
+    response.writeHead(401).end();
+  });
+  api.listen(0, "127.0.0.1");
+  await once(api, "listening");
+  t.after(() => { api.close(); api.closeAllConnections(); });
+  const { file, proxy, url, login } = await setUpLogin(t, { lifetimeS: 600, apiUrl: `http://127.0.0.1:${api.address().port}` });
+  const { address, ended } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  assert.equal(await ended(), 0);
+  const response = curl("--silent", "--include", url);
+  await asked.promise;
+  await writeFile(file, `${await readFile(file, "utf8")}token.wait = "3s"\n`);
+  await until(() => /configuration applied/.test(proxy.output.stderr), "it is not applied");
+  released.resolve();
+  const { stdout } = await response;
+  assert.match(stdout, /^HTTP\/1\.1 401 /);
+  assert.match(stdout, /proxy-status: cupbearer; received-status=401; details="not sent again: no newer token, the configuration has been replaced meanwhile"/i);
 });
 
 test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {

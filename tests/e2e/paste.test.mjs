@@ -161,7 +161,7 @@ test("a token that seems to belong to another environment is used, and said to b
   const lines = ['token.grant = "paste"'];
   const file = await writePersonsConfiguration(await temporaryDirectory(t), "https://self-service-api.dev-example.eu1.ping.cloud", lines);
   const { admin } = await startPersonsProxy(t, file);
-  const token = jwt(3600, 0, { groups: ["stage-self-service-admin"] });
+  const token = jwt(3600, 0, { groups: ["stage-tls-admin"] });
   const login = await run(CUPBEARER, ["login", "--config", file, "--admin", new URL(admin).host], { input: token });
   assert.equal(login.code, 0, login.stderr);
   assert.match(login.stdout + login.stderr, /the API is of the environment dev, but the token has no role there/);

@@ -11,7 +11,7 @@ import { openBrowser } from "./browser.mjs";
 import { startSession } from "./keyring_session.mjs";
 import { browserSignIn, signIn, startLoginServer } from "./login_server.mjs";
 import { portToRegister, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
-import { CUPBEARER, curl, run, start, temporaryDirectory, until } from "./support.mjs";
+import { CUPBEARER, curl, run, start, temporaryDirectory, until, withResolvers } from "./support.mjs";
 
 async function setUp(t, { store, env, ...options } = {}) {
   const api = await startPersonsApi(t);
@@ -20,7 +20,8 @@ async function setUp(t, { store, env, ...options } = {}) {
   const directory = await temporaryDirectory(t);
   await mkdir(join(directory, "state"), { mode: 0o700 });
   const path = join(directory, "state", "login.json");
-  const lines = [...browserSignIn(server, redirectUrl), `token.store = ${store ?? `{ file = "${path}" }`}`];
+  const lines = browserSignIn(server, redirectUrl);
+  if (store !== "unset") lines.push(`token.store = ${store ?? `{ file = "${path}" }`}`);
   const file = await writePersonsConfiguration(directory, api.url, lines);
   const startProxy = async (under) => {
     const { proxy, ...addresses } = await startPersonsProxy(t, file, { env, under, signal: "SIGKILL" });
@@ -265,6 +266,39 @@ test("a stop, and Ctrl-C in cupbearer token, wait for the refresh token that is 
   }
 });
 
+test("a stop waits for a sign-out, and for a sign-in whose code is exchanged", async (t) => {
+  const scene = await setUp(t, { lifetimeS: 30 });
+  const proxy = await scene.startProxy();
+  const granted = withResolvers();
+  const released = withResolvers();
+  scene.server.afterToken = () => { granted.resolve(); return released.promise; };
+  const words = ["login", "--no-browser", "--config", scene.file, "--admin", new URL(proxy.admin).host];
+  const login = await start(words, ({ stderr }) => /(http:\/\/127\.0\.0\.1:\d+\/start\/\S+)/.exec(stderr));
+  t.after(() => login.stop("SIGKILL"));
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(login.found[1]);
+  const signingIn = signIn(page, "ada").catch(() => {}); // the browser waits for the proxy
+  await granted.promise;
+  const ended = proxy.stop("SIGTERM");
+  await until(() => /stopping/.test(proxy.output.stderr), "it does not stop");
+  delete scene.server.afterToken;
+  released.resolve();
+  assert.equal(await ended, 0);
+  await signingIn;
+  const next = await scene.startProxy();
+  assert.equal(await settled(next), "signed in");
+
+  const lock = await lockElsewhere(t, `${scene.path}.lock`);
+  const logout = await start(["logout", ...words.slice(2, -1), new URL(next.admin).host], () => true);
+  t.after(() => logout.stop("SIGKILL"));
+  await until(async () => (await get(next.url)) === "503", "nobody signs out");
+  const left = next.stop("SIGTERM");
+  await until(() => /stopping/.test(next.output.stderr), "it does not stop");
+  lock.release();
+  assert.equal(await left, 0);
+  assert.deepEqual(JSON.parse(await readFile(scene.path)).sessions, {});
+});
+
 test("after the server has ended the session, a sign-in at one proxy is one at the other at once", async (t) => {
   const scene = await setUp(t);
   const proxies = [await scene.startProxy(), await scene.startProxy()];
@@ -314,6 +348,21 @@ test("GNOME Keyring keeps the sign-in, and without one it stays in memory", asyn
   await logIn(t, without, proxy);
   assert.equal(await get(proxy.url), "200");
   await until(() => /could not be written; it is in memory only/.test(proxy.output.stderr), "no error");
+});
+
+test("without token.store, the sign-in is in the keyring where there is one, and otherwise in memory", async (t) => {
+  for (const keyring of [true, false]) {
+    const { env } = await startSession(t, { keyring });
+    const scene = await setUp(t, { store: "unset", env, lifetimeS: 30 });
+    const first = await scene.startProxy();
+    await logIn(t, scene, first);
+    assert.equal(await get(first.url), "200");
+    await first.stop();
+    assert.doesNotMatch(first.output.stderr, /token\.store|could not be written/);
+    const second = await scene.startProxy();
+    assert.equal(await settled(second), keyring ? "signed in" : "login_required");
+    await second.stop();
+  }
 });
 
 test("a sign-in goes on once the keyring is unlocked, and only the first look asks for that", async (t) => {

@@ -158,6 +158,13 @@ export async function statusOf(...args) {
   return Number(stdout);
 }
 
+/** A promise, and what settles it. */
+export function withResolvers() {
+  let resolve;
+  const promise = new Promise((done) => { resolve = done; });
+  return { promise, resolve };
+}
+
 /** Evaluates `condition` until it returns something truthy, and returns that. */
 export async function until(condition, description, limitMs = START_LIMIT_MS) {
   const deadline = Date.now() + limitMs;

@@ -35,7 +35,7 @@ export function showToken() {
   const signedIn = person && (person.is_signed_in ? (person.who ?? "someone (the token has no name)") : "nobody");
   const renewal = ["Next token request", next ? `in ${duration(next)}` : "now", "This is when cupbearer asks for a new token."];
   const isAwaited = person && !person.is_signed_in && !left;
-  byId("sign-in").hidden = !person;
+  byId("sign-in").hidden = !person && !token.awaited_sign_in;
   fillFacts(byId("token-facts"), [
     ["State", isAwaited ? "waiting for somebody to sign in" : (STATES[token.state] ?? token.state), "This says whether requests can be sent with the token now."],
     person ? ["Signed in", signedIn, "Requests are sent with the token of this person."] : renewal,

@@ -46,12 +46,7 @@ fn a_rejected_request_says_why_whose_side_it_is_and_what_to_do() {
         Some("Host \"evil?\" does not name this proxy.")
     );
     assert_eq!(recent.responsible.as_deref(), Some("the caller"));
-    assert!(
-        recent
-            .remedy
-            .unwrap()
-            .contains("add it to `guard.hosts`")
-    );
+    assert!(recent.remedy.unwrap().contains("add it to `guard.hosts`"));
     assert_eq!(recent.answered_by, "cupbearer");
 }
 

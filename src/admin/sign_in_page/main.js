@@ -72,6 +72,7 @@ function duration(seconds) {
 }
 
 function stateOf(token) {
+  if (token.awaited_sign_in) return "The changed configuration waits until somebody signs in. Until then, the previous one stays in use.";
   const person = token.sign_in.who ?? "someone (the token has no name)";
   if (token.usable_for_s === 0 && token.sign_in.is_renewed) return `Signed in as ${person}, but there is no valid token: ${token.last_error ?? "it is being renewed"}.`;
   if (token.usable_for_s === 0) return "Nobody is signed in, or the token has ended. Requests get an error until you sign in.";
@@ -81,7 +82,8 @@ function stateOf(token) {
 }
 
 function show(proxy, isOnly) {
-  const { token } = proxy;
+  const { awaited_sign_in: awaited, sign_in: live } = proxy.token;
+  const token = { ...proxy.token, sign_in: awaited ?? live };
   const section = sectionOf(proxy.name);
   section.querySelector("h2").hidden = isOnly;
   const isBrowser = token.sign_in.way === "browser";
@@ -89,7 +91,8 @@ function show(proxy, isOnly) {
   section.querySelector("form").hidden = isBrowser || isDevice;
   section.querySelector(".device").hidden = !isDevice;
   section.querySelector(".browser").hidden = !isBrowser;
-  const isSignedIn = token.usable_for_s > 0 || token.sign_in.is_renewed;
+  const hasSession = Boolean(live) && (token.usable_for_s > 0 || live.is_renewed);
+  const isSignedIn = hasSession && !awaited;
   const isSoon = isSignedIn && !token.sign_in.is_renewed && token.expires_at && token.usable_for_s <= REMIND_BELOW_S;
   const state = section.querySelector(".state");
   const text = isSoon ? `${stateOf(token)} Sign in again before that.` : stateOf(token);
@@ -107,7 +110,7 @@ function show(proxy, isOnly) {
     link.textContent = url;
     section.querySelector(".step").textContent = "2. Paste the token here:";
   }
-  for (const button of section.querySelectorAll(".out")) button.hidden = !isSignedIn;
+  for (const button of section.querySelectorAll(".out")) button.hidden = !hasSession;
   if (!isSignedIn) return "Sign in";
   return isSoon ? `Sign in again: ${duration(token.usable_for_s)} left` : "Signed in";
 }
@@ -116,7 +119,7 @@ async function refresh() {
   const response = await fetch("/status");
   if (!response.ok) throw new Error(`cupbearer responded with ${response.status}`);
   const { proxies } = await response.json();
-  const ofPeople = proxies.filter((proxy) => proxy.token.sign_in);
+  const ofPeople = proxies.filter(({ token }) => token.sign_in ?? token.awaited_sign_in);
   const list = document.getElementById("proxies");
   if (sections.size === 0) list.replaceChildren();
   if (ofPeople.length === 0) {
