@@ -69,7 +69,7 @@ async fn cancel(
 /// A sign-in that has begun.
 pub(super) struct BegunLogin<'a> {
     pub(super) target: &'a OrderTarget,
-    /// What may cancel it.
+    /// The signals that cancel it.
     pub(super) signals: SignalListener,
     pub(super) id: &'a str,
     /// Longer than the sign-in is valid, so that the proxy says how it has ended.
