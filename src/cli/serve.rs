@@ -202,6 +202,7 @@ fn reload_hooks(
     let (manager, status) = (Arc::clone(manager), status_text(running));
     ReloadHooks {
         examine: Arc::new(|loaded| Box::pin(preflight::examine(loaded))),
+        examine_again: Arc::new(|loaded| Box::pin(preflight::examine_again(loaded))),
         process: Arc::new(move |config| {
             change_level(&config.log);
             for one in &live_configs {

@@ -31,6 +31,15 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
+    /// Whether reading it runs a program or asks a keyring, which may ask a person.
+    #[must_use]
+    pub const fn asks_elsewhere(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Keyring(_) => true,
+            Self::File(_) | Self::Env(_) | Self::Value(_) => false,
+        }
+    }
+
     /// Whether both read the same file, variable or keyring entry, run the same command or have the same value.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

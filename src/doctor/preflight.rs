@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::config::{
-    self, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides, RequestSource,
-    SecretForm, Surroundings,
+    self, CallerConfig, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides,
+    RequestSource, SecretForm, Surroundings,
 };
 use crate::credentials::{CertificateFiles, SecretSource, find_program};
 use crate::guard;
@@ -92,12 +92,29 @@ pub async fn examine(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
     examine_with(loaded, LeftOut::Nothing).await
 }
 
+/// The same for a configuration that was rejected and has not changed. Programs and keyrings, which may ask a person,
+/// are left alone.
+///
+/// # Errors
+/// All problems that can be found so.
+pub async fn examine_again(loaded: Loaded) -> Result<Loaded, ConfigProblems> {
+    examine_with(loaded, LeftOut::Elsewhere).await
+}
+
 /// What is left out of the examination.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LeftOut {
     Nothing,
     CallerKeys,
     RequestSecrets,
+    /// What [`SecretSource::asks_elsewhere`].
+    Elsewhere,
+}
+
+impl LeftOut {
+    fn admits(self, source: &SecretSource) -> bool {
+        self != Self::Elsewhere || !source.asks_elsewhere()
+    }
 }
 
 async fn examine_with(mut loaded: Loaded, left_out: LeftOut) -> Result<Loaded, ConfigProblems> {
@@ -126,11 +143,11 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
     let mut report = |key: &str, problem: (String, String)| {
         problems.push(key, named.source_of(key), problem);
     };
-    let requests: &[RequestSource] = match left_out {
-        LeftOut::RequestSecrets => &[],
-        LeftOut::Nothing | LeftOut::CallerKeys => &named.requests,
-    };
-    let mut warnings: Vec<String> = exposed_files(named, requests).into_iter().collect();
+    let requests = named.requests.iter();
+    let requests: Vec<&RequestSource> = requests
+        .filter(|request| left_out != LeftOut::RequestSecrets && left_out.admits(&request.source))
+        .collect();
+    let mut warnings: Vec<String> = exposed_files(named, &requests).into_iter().collect();
     for request in requests {
         match examine_request_source(request).await {
             Ok(warning) => warnings.extend(warning),
@@ -161,7 +178,13 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
         }
     }
     if left_out != LeftOut::CallerKeys {
-        for (name, keys) in guard::check_keys(&named.callers).await {
+        let has_admitted_key = |caller: &&CallerConfig| {
+            let key = caller.key.as_ref();
+            key.is_some_and(|key| left_out.admits(key))
+        };
+        let callers = named.callers.iter().filter(has_admitted_key).cloned();
+        let callers: Vec<CallerConfig> = callers.collect();
+        for (name, keys) in guard::check_keys(&callers).await {
             let key = format!("guard.callers.{name}.key");
             match keys {
                 Ok(0) => warnings.push(format!(
@@ -171,10 +194,7 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
                 Err(problem) => report(&key, (problem.problem, problem.remedy)),
             }
         }
-        let keys = named
-            .callers
-            .iter()
-            .filter_map(|caller| caller.key.as_ref());
+        let keys = callers.iter().filter_map(|caller| caller.key.as_ref());
         warnings.extend(keys.filter_map(SecretSource::exposed));
     }
     (problems, warnings)
@@ -241,7 +261,7 @@ fn check_ca_file(key: &str, path: &Path) -> Result<Option<String>, (String, Stri
 
 /// Files with secrets that other users can read. These are warnings, not errors: Kubernetes mounts secrets with mode
 /// 0644 by default.
-fn exposed_files(named: &NamedSources, requests: &[RequestSource]) -> BTreeSet<String> {
+fn exposed_files(named: &NamedSources, requests: &[&RequestSource]) -> BTreeSet<String> {
     named
         .certificates
         .iter()

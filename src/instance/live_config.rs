@@ -14,6 +14,7 @@ use super::listen_context::ListenContext;
 use super::notes::ConfigNotes;
 use super::presented_certificate::PresentedCertificate;
 use super::start_error::StartError;
+use super::tls_files::{read_listener_tls, read_tls, read_upstream_tls};
 use super::worker::GenerationFollower;
 use crate::config::{self, Config};
 use crate::guard::{Guard, OwnScheme};
@@ -41,6 +42,26 @@ pub struct LiveConfig {
     "a worker has stopped because of a bug in cupbearer, so a changed configuration cannot be used: restart cupbearer"
 )]
 pub struct WorkerStopped;
+
+/// Why changed certificate files of the live configuration are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewalError {
+    /// They cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// They may belong to a configuration that is not in use.
+    #[error(
+        "the client certificate for the API has another issuer, subject or names than the one in use, so it is used only \
+         with the newest configuration"
+    )]
+    AnotherHolder,
+    /// A worker has stopped.
+    #[error(transparent)]
+    Worker(#[from] WorkerStopped),
+    /// They could not be read because of a bug.
+    #[error(transparent)]
+    Read(#[from] tokio::task::JoinError),
+}
 
 /// How long a stop may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +186,11 @@ impl LiveConfig {
             generation.tokens().replace_identity(&before.tokens());
         }
         let number = self.publish(ConfigGeneration::clone(&generation));
+        self.served_by_all(number).await
+    }
+
+    /// Waits until every worker serves the generation with this number, or a later one.
+    async fn served_by_all(&self, number: u64) -> Result<(), WorkerStopped> {
         let workers = self
             .workers
             .lock()
@@ -175,6 +201,59 @@ impl LiveConfig {
             served.map_err(|_| WorkerStopped)?;
         }
         Ok(())
+    }
+
+    /// Reads the listener's certificate and the authorities of its clients again, from the files of the live
+    /// configuration, and uses them for new connections. Everything else stays as it is.
+    ///
+    /// # Errors
+    /// The same as at the start, or a worker has stopped.
+    pub async fn renew_listener_tls(&self) -> Result<(), RenewalError> {
+        let live = self.live();
+        let (config, previous) = (Arc::clone(&live.config), live.tls.listener.clone());
+        // A file system that does not respond must not delay requests.
+        let read =
+            tokio::task::spawn_blocking(move || read_listener_tls(&config, previous.as_ref()));
+        let listener = read.await??;
+        self.context.serve_tls(listener.as_ref());
+        if let Some(before) = &live.tls.listener {
+            before.succeeded_by(listener.as_ref());
+        }
+        self.replace_tls(|tls| tls.listener.clone_from(&listener))
+            .await
+    }
+
+    /// Reads the client certificate for the API again, from the files of the live configuration, and presents it if it
+    /// renews the one before: another holder's may be meant for the API of a configuration that is not in use.
+    ///
+    /// # Errors
+    /// The same as at the start, it is another holder's, or a worker has stopped.
+    pub async fn renew_upstream_certificate(&self) -> Result<(), RenewalError> {
+        let live = self.live();
+        let (config, of_identity) = (Arc::clone(&live.config), live.identity.tls.clone());
+        let read = tokio::task::spawn_blocking(move || read_upstream_tls(&of_identity, &config));
+        let upstream = read.await??;
+        if !upstream.presents_same_holder(&live.tls.upstream) {
+            return Err(RenewalError::AnotherHolder);
+        }
+        self.replace_tls(|tls| tls.upstream.clone_from(&upstream))
+            .await
+    }
+
+    /// Changes the TLS of the live generation, and of the restricted one if there is one.
+    async fn replace_tls(&self, change: impl Fn(&mut GenerationTls)) -> Result<(), RenewalError> {
+        let changed = |generation: &ConfigGeneration| {
+            let mut generation = generation.clone();
+            change(&mut generation.tls);
+            generation
+        };
+        {
+            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            *live = Arc::new(changed(&live));
+        }
+        let followed = changed(&self.followed.borrow());
+        let number = self.publish(followed);
+        Ok(self.served_by_all(number).await?)
     }
 
     /// Gives a generation to the workers, and returns its number.
@@ -352,19 +431,4 @@ impl LiveConfig {
     fn live(&self) -> Arc<ConfigGeneration> {
         Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Reads the certificates for both sides. Sessions of clients are resumed from `previous` if they may be. Blocks on the
-/// disk.
-fn read_tls(
-    of_identity: &rustls::ClientConfig,
-    config: &Config,
-    previous: Option<&net::ListenerTls>,
-) -> Result<GenerationTls, TlsSetupError> {
-    let listener = config.tls.as_ref();
-    let listener = listener.map(|tls| net::listener_tls(tls, previous));
-    Ok(GenerationTls {
-        listener: listener.transpose()?,
-        upstream: net::upstream_tls(of_identity, &config.network, &config.upstream)?,
-    })
 }

@@ -17,6 +17,7 @@ mod notes;
 mod presented_certificate;
 mod running_proxy;
 mod start_error;
+mod tls_files;
 mod worker;
 
 use std::sync::{Arc, OnceLock};
@@ -39,7 +40,7 @@ use worker::{SharedParts, WorkerProxy};
 
 pub use admin_listeners::{AdminListeners, NotStarted, start_admin};
 pub use generation::{ConfigGeneration, Guards};
-pub use live_config::{DrainTimeouts, LiveConfig, WorkerStopped};
+pub use live_config::{DrainTimeouts, LiveConfig, RenewalError, WorkerStopped};
 pub use notes::{ConfigNotes, PendingIdentity};
 pub use running_proxy::{RunningProxy, StopHandle};
 pub use start_error::StartError;

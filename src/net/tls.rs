@@ -8,7 +8,7 @@ use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
@@ -18,7 +18,7 @@ use super::named_server::{NamedServerVerifier, SpiffeVerifier};
 use super::system_store::store_warnings;
 use super::tls_words::tls_words;
 use crate::config::{CertificateName, Config, NetworkConfig, UpstreamConfig};
-use crate::credentials::{CertificateFiles, CertificateFilesError, not_after};
+use crate::credentials::{CertificateFiles, CertificateFilesError, has_same_holder, not_after};
 
 /// A TLS client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +179,25 @@ pub struct ClientTls {
     pub config: rustls::ClientConfig,
     /// `None` if it presents none.
     pub not_after: Option<Duration>,
+}
+
+impl ClientTls {
+    /// Whether both present a certificate of the same holder, or none.
+    #[must_use]
+    pub fn presents_same_holder(&self, other: &Self) -> bool {
+        match (self.presented(), other.presented()) {
+            (Some(one), Some(two)) => match (one.cert.first(), two.cert.first()) {
+                (Some(one), Some(two)) => one == two || has_same_holder(one, two),
+                (None, _) | (_, None) => false,
+            },
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    fn presented(&self) -> Option<Arc<CertifiedKey>> {
+        self.config.client_auth_cert_resolver.resolve(&[], &[])
+    }
 }
 
 /// A copy of `tls` that presents `certificate` to a server that asks for one. The original is left as it is, so the

@@ -54,9 +54,9 @@ fn named_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
 }
 
 /// The digests of a configuration and of the files that it names.
-pub(super) fn with_contents(loaded: &Loaded) -> KeyDigests {
-    let mut settings = loaded.digests.clone();
-    for (key, file) in named_files(&loaded.config) {
+pub(super) fn with_contents(digests: &KeyDigests, config: &Config) -> KeyDigests {
+    let mut settings = digests.clone();
+    for (key, file) in named_files(config) {
         // A file that cannot be read is rejected later, where it is used.
         if let Ok(bytes) = read_regular(&file, MAX_FILE_BYTES) {
             settings.note_content(key, &bytes);

@@ -18,6 +18,9 @@ pub type Examine = Arc<
 pub struct ReloadHooks {
     /// Called before a configuration is used.
     pub examine: Examine,
+    /// Called first when a configuration that was rejected is tried again: it runs no program and asks no keyring, and
+    /// finds everything else.
+    pub examine_again: Examine,
     /// Applies `log.*` and `drain*` to the whole process.
     pub process: Arc<dyn Fn(&Config) + Send + Sync>,
     /// Called when a reload begins and when it ends, whatever the result.

@@ -16,6 +16,7 @@ mod pending_reload;
 mod plan;
 mod reload_target;
 mod reload_task;
+mod reports;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -62,6 +63,7 @@ impl Reloads {
         let requests = Sender::new(0);
         let mut tasks = JoinSet::new();
         let in_progress = Arc::new(AtomicUsize::new(0));
+        let process_turn = Arc::default();
         let mut pinned = all.to_vec();
         for source in sources {
             // If the file is deleted, report that instead of using a file in the next default location.
@@ -86,6 +88,7 @@ impl Reloads {
                     progress: merge_overlapping(&hooks.progress, &in_progress),
                     ..hooks.clone()
                 },
+                process_turn: Arc::clone(&process_turn),
             };
             let stopped_tasks = target.live_config.stopped_tasks().clone();
             let task = ReloadTask::new(target, source.loaded, requests.subscribe());

@@ -13,6 +13,8 @@ pub(super) struct PendingReload {
     pub(super) prepared: Arc<ConfigGeneration>,
     pub(super) tokens: Tokens,
     pub(super) config: Config,
+    /// The digests of its settings, and the same with the contents of the files that it names.
+    pub(super) digests: KeyDigests,
     pub(super) settings: KeyDigests,
     pub(super) files: Vec<PathBuf>,
     pub(super) withheld: WithheldVariables,

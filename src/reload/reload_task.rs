@@ -13,10 +13,9 @@ use super::file_watch::{FileWatch, ReloadTrigger};
 use super::followed_files::{files_of, union, with_contents};
 use super::pending_reload::{PendingReload, first_token};
 use super::plan::{ReloadPlan, need_restart};
-use super::reload_target::{ReloadTarget, ReportedReload};
-use crate::config::{
-    ConfigProblems, KeyDigests, Listen, Loaded, TlsConfig, fingerprint, load_one_of,
-};
+use super::reload_target::{ReloadTarget, ReportedReload, one_line};
+use super::reports::Reports;
+use crate::config::{Config, KeyDigests, Listen, Loaded};
 use crate::credentials::WithheldVariables;
 use crate::instance::{Guards, PendingIdentity};
 use crate::text::error_chain;
@@ -25,8 +24,14 @@ use crate::text::error_chain;
 pub(super) struct ReloadTask {
     target: ReloadTarget,
     watch: FileWatch,
-    /// The settings that are in effect: those of the start for keys that need a restart, and otherwise the live ones.
+    reports: Reports,
+    /// The settings that are in effect, with the contents of the files that they name: those of the start for keys that
+    /// need a restart, and otherwise the live ones.
     in_use: KeyDigests,
+    /// The same without the contents.
+    live_digests: KeyDigests,
+    /// The live configuration.
+    config: Config,
     /// The settings of the newest valid file, which may need a restart or wait for a token.
     accepted: KeyDigests,
     /// The files of the live configuration.
@@ -37,16 +42,10 @@ pub(super) struct ReloadTask {
     pending: Option<PendingReload>,
     /// The guards that must admit requests besides the live ones.
     restriction: Option<Guards>,
-    /// Why the newest configuration cannot be used.
-    rejected: Option<String>,
-    /// The settings of that configuration, if it could be read.
+    /// The settings of the newest configuration, if it could be read and is rejected.
     rejected_settings: Option<KeyDigests>,
-    /// The keys that need a restart, as last reported.
-    needs_restart: Vec<String>,
     /// Whether the listener is a unix socket, which only a restart changes.
     is_on_socket: bool,
-    /// The TLS of the listener.
-    tls: Option<TlsConfig>,
     /// The secrets in the environment that the live configuration names.
     withheld: WithheldVariables,
 }
@@ -59,24 +58,24 @@ impl ReloadTask {
     ) -> Self {
         let mut watch = FileWatch::new(requests);
         let files = files_of(loaded);
-        watch.follow(files.clone());
+        watch.follow(union(&files, &target.other_files()));
         target
             .live_config
             .bind_credential(target.secret_ownership(loaded.digests.clone()));
         Self {
+            reports: Reports::new(&target),
             target,
             watch,
-            in_use: with_contents(loaded),
+            in_use: with_contents(&loaded.digests, &loaded.config),
+            live_digests: loaded.digests.clone(),
+            config: loaded.config.clone(),
             accepted: loaded.digests.clone(),
             files,
             examination: None,
             pending: None,
             restriction: None,
-            rejected: None,
             rejected_settings: None,
-            needs_restart: Vec::new(),
             is_on_socket: is_socket(&loaded.config.listen),
-            tls: loaded.config.tls.clone(),
             withheld: WithheldVariables::new(loaded.named.variables.clone()),
         }
     }
@@ -86,7 +85,7 @@ impl ReloadTask {
         loop {
             let restriction_due = restriction_due(self.examination.as_ref());
             tokio::select! {
-                trigger = self.watch.next(self.rejected.is_some()) => self.reload(trigger).await,
+                trigger = self.watch.next(self.reports.is_rejected()) => self.reload(trigger).await,
                 outcome = examined(&mut self.examination) => self.finish(outcome).await,
                 () = restriction_due => self.restrict_early(),
                 () = first_token(&mut self.pending, &self.target) => self.apply_pending().await,
@@ -105,12 +104,27 @@ impl ReloadTask {
                 self.end_examination();
                 self.discard_pending();
                 self.rejected_settings = None;
-                return self.reject(reason, is_requested);
+                self.reports.reject(reason, is_requested);
+                self.renew_certificates(Unusable::IsNews).await;
+                return;
             }
         };
         self.accepted.clone_from(&loaded.digests);
-        if self.is_under_way(&settings) {
+        let moves_listener = self.moves_listener(&loaded.config.listen);
+        let waits = moves_listener || self.needs_token(&loaded, &settings);
+        let has_renewed = waits && self.renew_certificates(Unusable::IsNews).await;
+        // One that waits was prepared beside the authorities that were in use then.
+        if self.is_under_way(&settings) && !has_renewed {
+            if is_requested {
+                self.reports.under_way(self.pending.is_some());
+            }
             return;
+        }
+        if trigger == ReloadTrigger::Retry && self.rejected_settings.as_ref() == Some(&settings) {
+            loaded = match (self.target.hooks.examine_again)(loaded).await {
+                Ok(loaded) => loaded,
+                Err(problems) => return self.reports.reject_again(&problems),
+            };
         }
         let is_new = self.end_examination() | self.discard_pending();
         // The end of the earlier one was reported just now.
@@ -119,9 +133,8 @@ impl ReloadTask {
             .notes()
             .set_reloading(progress.is_some());
         let changed = settings.changed_from(&self.in_use);
-        let moves_listener = self.moves_listener(&loaded.config.listen);
         if moves_listener {
-            loaded.config.tls.clone_from(&self.tls);
+            loaded.config.tls.clone_from(&self.config.tls);
         }
         let needs_restart = need_restart(&changed, moves_listener);
         let changed: Vec<String> = changed
@@ -129,10 +142,10 @@ impl ReloadTask {
             .filter(|key| !needs_restart.contains(key))
             .collect();
         if changed.is_empty() {
-            let is_new = is_new || needs_restart != self.needs_restart;
+            let is_new = is_new || !self.reports.has_noted_restart(&needs_restart);
             self.restrict(None);
-            self.watch.follow(files_of(&loaded));
-            self.note_restart(needs_restart);
+            self.follow(&files_of(&loaded));
+            self.reports.note_restart(needs_restart);
             return self.accept(is_requested && !is_new);
         }
         let change = Change {
@@ -144,8 +157,52 @@ impl ReloadTask {
             _progress: progress,
         };
         if let Err(reason) = self.examine(loaded, change) {
-            self.reject(reason, is_requested);
+            self.reports.reject(reason, is_requested);
+            self.renew_certificates(Unusable::IsNews).await;
         }
+    }
+
+    /// Whether a configuration waits for the first token of a new identity once it has been examined.
+    fn needs_token(&self, loaded: &Loaded, settings: &KeyDigests) -> bool {
+        let changed = settings.changed_from(&self.in_use);
+        ReloadPlan::of(&changed, loaded.config.token.has_source()).identity()
+    }
+
+    /// The newest configuration does not replace the live one now, which may take days. The certificates that the live
+    /// one names must not expire meanwhile, nor may an authority that was removed still count. Returns whether any were
+    /// replaced.
+    async fn renew_certificates(&mut self, unusable: Unusable) -> bool {
+        let (digests, config) = (self.live_digests.clone(), self.config.clone());
+        let read = tokio::task::spawn_blocking(move || with_contents(&digests, &config));
+        let Ok(newest) = read.await else {
+            return false;
+        };
+        let changed = newest.changed_from(&self.in_use);
+        let (mut renewed, mut unused) = (Vec::new(), Vec::new());
+        for table in ["tls.", "upstream."] {
+            let keys = changed.iter().filter(|key| key.starts_with(table));
+            let keys: Vec<String> = keys.cloned().collect();
+            if keys.is_empty() {
+                continue;
+            }
+            match self.target.renew(table).await {
+                Ok(()) => renewed.extend(keys),
+                Err(error) => unused.push(error_chain(&error)),
+            }
+        }
+        for key in &renewed {
+            self.in_use.take_over(key, &newest);
+        }
+        match unusable {
+            Unusable::IsKnown => self.reports.renewed(&renewed, &[]),
+            Unusable::IsNews => self.reports.renewed(&renewed, &unused),
+        }
+        !renewed.is_empty()
+    }
+
+    /// Follows these files, and those of the other proxies, which may conflict with this configuration.
+    fn follow(&mut self, files: &[PathBuf]) {
+        self.watch.follow(union(files, &self.target.other_files()));
     }
 
     /// Whether a restart would replace TCP by a unix socket, or the other way round.
@@ -230,16 +287,19 @@ impl ReloadTask {
                     self.restrict(examination.earlier);
                 }
                 self.rejected_settings = Some(change.settings);
-                return self.reject(reason, change.is_requested);
+                self.reports.reject(reason, change.is_requested);
+                self.renew_certificates(Unusable::IsKnown).await;
+                return;
             }
         };
         let plan = ReloadPlan::of(&change.changed, loaded.config.token.has_source());
         let files = files_of(&loaded);
-        self.watch.follow(union(&files, &self.files));
-        self.note_restart(change.needs_restart);
+        self.follow(&union(&files, &self.files));
+        self.reports.note_restart(change.needs_restart);
         let pending = PendingReload {
             tokens: prepared.tokens(),
             prepared,
+            digests: loaded.digests,
             config: loaded.config,
             settings: change.settings,
             files,
@@ -258,43 +318,17 @@ impl ReloadTask {
     /// The newest configuration is valid. That it `is_unchanged` matters only if a reload was requested.
     fn accept(&mut self, is_unchanged: bool) {
         self.rejected_settings = None;
-        if self.rejected.take().is_some() {
-            self.target.live_config.notes().set_rejected(None);
-            tracing::info!(proxy = self.target.name, "configuration valid again");
-        } else if is_unchanged {
-            tracing::info!(proxy = self.target.name, "configuration unchanged");
-        }
+        self.reports.accept(is_unchanged);
     }
 
     /// Loads the configuration once its file is stable. If the file changes meanwhile, waits and loads it again.
     async fn load_settled(&mut self) -> Result<(Loaded, KeyDigests), String> {
         loop {
-            let loaded = self.load().await;
+            let loaded = self.target.load(&self.in_use, &self.accepted).await;
             if self.watch.is_unchanged().await {
                 return loaded;
             }
             self.watch.settle().await;
-        }
-    }
-
-    /// Loads on another thread, because a file system that does not respond must not delay requests.
-    fn load(&self) -> impl Future<Output = Result<(Loaded, KeyDigests), String>> + Send + use<> {
-        let (all, index) = (self.target.all.clone(), self.target.index);
-        let surroundings = self.target.surroundings.clone();
-        let (in_use, accepted) = (self.in_use.clone(), self.accepted.clone());
-        let live_config = Arc::clone(&self.target.live_config);
-        async move {
-            let read = tokio::task::spawn_blocking(move || {
-                // Commands that read the same configuration recognize this proxy by it.
-                let newest = fingerprint(&all[index], &surroundings);
-                let digest = (!newest.is_unreadable).then(|| newest.digest());
-                live_config.notes().set_newest(digest);
-                let loaded = load_one_of(&all, index, &surroundings, &in_use, &accepted)?;
-                let settings = with_contents(&loaded);
-                Ok((loaded, settings))
-            });
-            let read = read.await.map_err(|error| error_chain(&error))?;
-            read.map_err(|problems: ConfigProblems| one_line(&problems))
         }
     }
 
@@ -351,6 +385,7 @@ impl ReloadTask {
         let PendingReload {
             prepared,
             config,
+            mut digests,
             mut settings,
             files,
             withheld,
@@ -361,84 +396,38 @@ impl ReloadTask {
         if plan.generation() {
             self.restriction = None; // the new generation replaces the restricted one
             if let Err(stopped) = self.target.live_config.replace(prepared).await {
-                self.reject(error_chain(&stopped), false);
+                self.reports.reject(error_chain(&stopped), false);
                 return false;
             }
         }
         self.restrict(None);
         if plan.process() {
-            (self.target.hooks.process)(&config);
+            self.target.apply_to_process(&config, &self.in_use).await;
         }
         let changed_now = settings.changed_from(&self.in_use);
         for key in need_restart(&changed_now, self.moves_listener(&config.listen)) {
             settings.take_over(&key, &self.in_use);
+            digests.take_over(&key, &self.live_digests);
         }
         self.in_use = settings;
-        self.tls.clone_from(&config.tls);
+        self.live_digests = digests;
+        self.config = config;
         drop(std::mem::replace(&mut self.withheld, withheld));
-        self.watch.follow(files.clone());
+        self.follow(&files);
         self.files = files;
-        self.target.metrics.reloaded("applied");
-        tracing::info!(
-            proxy = self.target.name,
-            keys = changed.join(", "),
-            "configuration applied"
-        );
+        self.reports.applied(&changed);
         true
     }
+}
 
-    fn note_restart(&mut self, keys: Vec<String>) {
-        if keys == self.needs_restart {
-            return;
-        }
-        if !keys.is_empty() {
-            self.target.metrics.reloaded("restart");
-            tracing::warn!(
-                proxy = self.target.name,
-                keys = keys.join(", "),
-                "configuration change needs a restart"
-            );
-        }
-        self.target
-            .live_config
-            .notes()
-            .set_needs_restart(keys.clone());
-        self.needs_restart = keys;
-    }
-
-    /// Reports why the configuration cannot be used: once for the same reason, and again for each request.
-    fn reject(&mut self, reason: String, is_requested: bool) {
-        let is_known = self.rejected.as_ref() == Some(&reason);
-        if !is_known || is_requested {
-            tracing::error!(
-                proxy = self.target.name,
-                error = reason,
-                "configuration rejected; the last valid one stays in use"
-            );
-        }
-        if is_known {
-            return;
-        }
-        self.target.metrics.reloaded("refused");
-        self.target
-            .live_config
-            .notes()
-            .set_rejected(Some(reason.clone()));
-        self.rejected = Some(reason);
-    }
+/// Whether it has been reported already that a certificate cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unusable {
+    /// The newest configuration, which usually names the same files, was rejected because of what it names.
+    IsKnown,
+    IsNews,
 }
 
 fn is_socket(listen: &Listen) -> bool {
     matches!(listen, Listen::Unix { .. })
-}
-
-/// All problems on one line, for the log and the page.
-fn one_line(problems: &ConfigProblems) -> String {
-    let all = problems.iter().map(|one| {
-        format!(
-            "{} ({}): {}: {}",
-            one.key, one.source, one.problem, one.remedy
-        )
-    });
-    all.collect::<Vec<_>>().join("; ")
 }

@@ -344,6 +344,44 @@ async fn a_command_that_is_added_to_a_file_that_was_only_found_does_not_run() {
     assert!(!marker.exists());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_rejected_configuration_that_is_tried_again_runs_no_command_until_the_rest_of_it_is_valid()
+ {
+    let (upstream, endpoint) = (
+        Upstream::echoing().await,
+        Upstream::answering(token_answer()).await,
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let text = text(&directory, &upstream.url(), &endpoint.url(), "");
+    let file = |name: &str| directory.path().join(name);
+    let proxy = ReloadingProxy::preflighted(file("cupbearer.toml"), &text);
+    let command = format!(
+        "echo run >> '{}'; cat '{}'",
+        file("runs").display(),
+        file("secret").display()
+    );
+    let with_command = text.replace(
+        "{ file",
+        &format!("{{ command = [\"/bin/sh\", \"-c\", {command:?}] }} # {{ file"),
+    );
+    let runs = || {
+        let runs = std::fs::read_to_string(file("runs")).unwrap_or_default();
+        runs.lines().count()
+    };
+    let authorities = format!("network.ca_file = '{}'\n", file("ca.pem").display());
+    let finished = proxy.finished();
+    proxy.replace(&format!("{authorities}{with_command}"));
+    until("it is rejected", || !proxy.notes().is_empty()).await;
+    assert_eq!(runs(), 1);
+    until("it is tried again", || proxy.finished() >= finished + 2).await;
+    assert_eq!(runs(), 1);
+    let authority = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+    std::fs::write(file("ca.pem"), authority.cert.pem()).unwrap();
+    proxy.wait_for_reload_since(0).await;
+    assert!(runs() > 1);
+}
+
 #[tokio::test]
 async fn only_a_configuration_that_is_in_use_keeps_a_variable_from_programs() {
     let name = "CARGO_PKG_LICENSE"; // cargo sets it

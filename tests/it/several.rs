@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Binary, CLIENT_ID, Client, Connection, SECRET, Upstream, answer, ask, get, token_answer, until,
-    within,
+    Binary, CALLER_KEY, CLIENT_ID, Client, Connection, SECRET, Upstream, answer, ask, closed_port,
+    get, token_answer, until, within,
 };
 
 /// Keys of the process, which only one file may have.
@@ -168,6 +168,89 @@ async fn a_hangup_that_changes_nothing_logs_a_line_for_each_proxy() {
         .await;
     }
     assert_eq!(of(unchanged, "one"), 1);
+}
+
+#[tokio::test]
+async fn a_hangup_says_that_the_configuration_still_waits_for_its_token() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (binary, _upstream, endpoint) = scene.start(&[("one", PROCESS)]).await;
+    let file = binary.file("one.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let dead = format!("http://127.0.0.1:{}", closed_port().await);
+    std::fs::write(&file, text.replace(&endpoint.url(), &dead)).unwrap();
+    let waits = "configuration changed; waiting for the first token of its new identity";
+    line_of(&binary, waits).await;
+    binary.signal(Signal::HUP);
+    let still = "configuration unchanged; still waiting for the first token of its new identity";
+    line_of(&binary, still).await;
+}
+
+#[tokio::test]
+async fn a_conflict_between_two_files_is_reported_even_if_the_file_that_ends_it_was_not_changed() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
+    let rejected = "configuration rejected; the last valid one stays in use";
+    let (one, two) = (binary.file("one.toml"), binary.file("two.toml"));
+    let text = |file: &Path| std::fs::read_to_string(file).unwrap();
+    let (first, second) = (text(&one), text(&two));
+    std::fs::write(&one, "half-edited").unwrap();
+    assert_eq!(line_of(&binary, rejected).await["proxy"], "one");
+    std::fs::write(&two, second.replace("\"two\"", "\"one\"")).unwrap();
+    line_of(&binary, "configuration change needs a restart").await;
+    std::fs::write(&one, &first).unwrap();
+    until("the conflict", || {
+        let lines = lines_of(&binary, rejected);
+        lines.iter().any(|line| {
+            let error = line["error"].as_str().unwrap_or_default();
+            line["proxy"] == "two" && error.contains("is also used by")
+        })
+    })
+    .await;
+    std::fs::write(&two, &second).unwrap();
+    until("both are valid", || {
+        lines_of(&binary, "configuration valid again").len() == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_the_process_that_moves_to_another_file_is_in_force_whichever_is_applied_last() {
+    let scene = Scene::before(Upstream::echoing().await).await;
+    let (go, began) = (scene.path().join("go"), scene.path().join("began"));
+    let key = scene.path().join("key");
+    std::fs::write(&key, CALLER_KEY).unwrap();
+    let (binary, _upstream, _endpoint) = scene.start(&[("one", PROCESS), ("two", "")]).await;
+    let (one, two) = (binary.file("one.toml"), binary.file("two.toml"));
+    let text = |file: &Path| std::fs::read_to_string(file).unwrap();
+    let (first, second) = (text(&one), text(&two));
+    let quiet = format!("{PROCESS}log.access = \"none\"\n");
+    std::fs::write(&one, first.replace(PROCESS, &quiet)).unwrap();
+    line_of(&binary, "configuration applied").await;
+
+    // The first file is applied only after the second one, although it was read before that.
+    let wait = format!(
+        "touch '{}'; while ! test -e '{}'; do sleep 0.05; done; cat '{}'",
+        began.display(),
+        go.display(),
+        key.display()
+    );
+    let caller =
+        format!("guard.callers.ci.key = {{ command = [\"/bin/sh\", \"-c\", {wait:?}] }}\n");
+    std::fs::write(&one, first.replace(PROCESS, &caller)).unwrap();
+    until("its key is being read", || began.exists()).await;
+    let all = format!("{PROCESS}log.access = \"all\"\nname = \"two\"");
+    std::fs::write(&two, second.replace("name = \"two\"", &all)).unwrap();
+    let applied = |count| {
+        let lines = lines_of(&binary, "configuration applied");
+        lines.len() == count
+    };
+    until("the second file is applied", || applied(2)).await;
+    std::fs::write(&go, "").unwrap();
+    until("the first file is applied", || applied(3)).await;
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer-Key: {CALLER_KEY}\r\n\r\n");
+    assert_eq!(ask(binary.address, &*request).await.status, 200);
+    line_of(&binary, "request").await;
 }
 
 /// A token endpoint that rejects every request, with a clock that is an hour ahead.

@@ -94,3 +94,43 @@ async fn a_client_certificate_whose_files_are_replaced_one_after_the_other_is_pr
     proxy.wait_for_reload_since(0).await;
     assert_eq!(status(&proxy).await, 200);
 }
+
+#[tokio::test]
+async fn while_the_configuration_file_is_invalid_only_a_client_certificate_of_the_same_holder_is_used()
+ {
+    let (server, before, clients) = (Ca::new("Server"), Ca::new("Clients"), Ca::new("Clients"));
+    let upstream = Peer::mutual_tls(&server.issue("localhost"), &clients, &TLS13).await;
+    let scene = Scene::new().await;
+    scene.write("ca.pem", &server.pem);
+    let write = |issued: &super::peers::Identity| {
+        let key = issued.key.serialize_pem();
+        [
+            scene.write("client.pem", &issued.pem),
+            scene.write("client.key", &key),
+        ]
+    };
+    let [certificate, key] = write(&before.issue_to_client("cupbearer"));
+    let lines = format!(
+        "upstream.client_cert_file = '{certificate}'\nupstream.client_key_file = '{key}'\n"
+    );
+    let proxy = scene.start(&upstream, &lines).await;
+    assert_eq!(status(&proxy).await, 502);
+    let valid = std::fs::read_to_string(scene.files.path().join("cupbearer.toml")).unwrap();
+    let invalid = format!("drian = 1\n{valid}");
+    proxy.replace(&invalid);
+    until("it is rejected", || !proxy.notes().is_empty()).await;
+
+    write(&clients.issue_to_client("another"));
+    let finished = proxy.finished();
+    proxy.replace(&invalid);
+    // The one that may have begun before, and the next one.
+    until("the files have been read", || {
+        proxy.finished() >= finished + 2
+    })
+    .await;
+    assert_eq!((status(&proxy).await, proxy.applied()), (502, 0));
+
+    write(&clients.issue_to_client("cupbearer"));
+    proxy.wait_for_reload_since(0).await;
+    assert_eq!(status(&proxy).await, 200);
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cupbearer::config::{self, Overrides, Surroundings};
+use cupbearer::doctor::preflight;
 use cupbearer::proxy::AccessLines;
 use cupbearer::reload::{Examine, ReloadHooks, ReloadProgress, ReloadSource, Reloads};
 use cupbearer::{RunningProxy, start};
@@ -30,8 +31,20 @@ impl ReloadingProxy {
             text,
             overrides,
             &Surroundings::default(),
-            nothing_to_examine(),
+            [nothing_to_examine(), nothing_to_examine()],
         )
+    }
+
+    /// The same with the examination of a real process.
+    pub(crate) fn preflighted(file: PathBuf, text: &str) -> Self {
+        let overrides = Overrides {
+            file: Some(file.clone()),
+            ..Overrides::default()
+        };
+        let examine: Examine = Arc::new(|loaded| Box::pin(preflight::examine(loaded)));
+        let again: Examine = Arc::new(|loaded| Box::pin(preflight::examine_again(loaded)));
+        let surroundings = Surroundings::default();
+        Self::load(file, text, overrides, &surroundings, [examine, again])
     }
 
     /// The same, with what is done before a changed configuration is used.
@@ -40,7 +53,9 @@ impl ReloadingProxy {
             file: Some(file.clone()),
             ..Overrides::default()
         };
-        Self::load(file, text, overrides, &Surroundings::default(), examine)
+        let surroundings = Surroundings::default();
+        let examine = [Arc::clone(&examine), examine];
+        Self::load(file, text, overrides, &surroundings, examine)
     }
 
     /// Writes `text` to `file` and starts a proxy that discovers the file by itself.
@@ -50,7 +65,7 @@ impl ReloadingProxy {
             text,
             Overrides::default(),
             surroundings,
-            nothing_to_examine(),
+            [nothing_to_examine(), nothing_to_examine()],
         )
     }
 
@@ -59,7 +74,7 @@ impl ReloadingProxy {
         text: &str,
         overrides: Overrides,
         surroundings: &Surroundings,
-        examine: Examine,
+        [examine, examine_again]: [Examine; 2],
     ) -> Self {
         log_leaks::watch();
         std::fs::write(&file, text).unwrap();
@@ -69,6 +84,7 @@ impl ReloadingProxy {
         let finished = Arc::new(AtomicU64::new(0));
         let hooks = ReloadHooks {
             examine,
+            examine_again,
             process: Arc::new(|_| {}),
             progress: {
                 let finished = Arc::clone(&finished);

@@ -284,6 +284,16 @@ async fn a_connection_a_session_and_a_tunnel_end_with_the_certificate() {
 
 #[tokio::test]
 async fn other_authorities_end_what_the_previous_ones_admitted() {
+    other_authorities("").await;
+}
+
+#[tokio::test]
+async fn other_authorities_count_while_the_configuration_file_is_invalid() {
+    other_authorities("drian = 1\n").await;
+}
+
+/// The authorities are replaced after these lines have been written to the file.
+async fn other_authorities(more: &str) {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = ServerFiles::new(&servers.server("first"));
     std::fs::write(files.path("ca.crt"), &clients.pem).unwrap();
@@ -309,6 +319,10 @@ async fn other_authorities_end_what_the_previous_ones_admitted() {
     let kind = resumed.get_ref().1.handshake_kind();
     assert_eq!(kind, Some(rustls::HandshakeKind::Resumed));
 
+    if !more.is_empty() {
+        proxy.replace(&format!("{more}{text}"));
+        until("it is rejected", || !proxy.notes().is_empty()).await;
+    }
     std::fs::write(files.path("ca.crt"), &Authority::new("others").pem).unwrap();
     until("the new authorities", || proxy.applied() == 2).await;
     let response = exchange(&mut open, "").await;

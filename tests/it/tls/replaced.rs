@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use tokio_rustls::TlsConnector;
 
 use super::pki::{Authority, ServerFiles, connect, fetch};
-use crate::support::{ReloadingProxy, Upstream, token_answer, until};
+use crate::support::{ReloadingProxy, Upstream, closed_port, token_answer, until};
 
 struct Reloading {
     authority: Authority,
     files: ServerFiles,
     proxy: ReloadingProxy,
     lines: String,
-    _servers: [Upstream; 2],
+    servers: [Upstream; 2],
 }
 
 impl Reloading {
@@ -39,7 +39,7 @@ impl Reloading {
             files,
             proxy,
             lines,
-            _servers: [api, tokens],
+            servers: [api, tokens],
         }
     }
 
@@ -84,6 +84,34 @@ async fn a_replaced_certificate_is_presented_and_a_pair_that_does_not_match_chan
     let second = presented(&connector(), scene.address()).await;
     assert_ne!(second, first);
     assert!(scene.proxy.notes().is_empty(), "{:?}", scene.proxy.notes());
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_while_the_configuration_file_is_invalid_or_waits_for_a_token() {
+    let scene = Reloading::new().await;
+    let connector = || scene.authority.connector();
+    let has_note = |words: &str| scene.proxy.notes().iter().any(|note| note.contains(words));
+    let with_tls = format!("{}{}", scene.lines, scene.files.lines());
+    let dead = format!("http://127.0.0.1:{}", closed_port().await);
+    let waiting = with_tls.replace(&scene.servers[1].url(), &dead);
+    let mut before = presented(&connector(), scene.address()).await;
+    for (count, text, note) in [
+        (1, format!("drian = 1\n{with_tls}"), "drian"),
+        (2, waiting, "waits for its first token"),
+    ] {
+        scene.proxy.replace(&text);
+        until(note, || has_note(note)).await;
+        scene.files.write(&scene.authority.server("next"));
+        until("the pair is used", || scene.proxy.applied() == count).await;
+        let now = presented(&connector(), scene.address()).await;
+        assert_ne!(now, before, "{note}");
+        assert!(has_note(note), "{:?}", scene.proxy.notes());
+        before = now;
+    }
+    scene.proxy.replace(&with_tls);
+    until("the note is gone", || scene.proxy.notes().is_empty()).await;
+    assert_eq!(presented(&connector(), scene.address()).await, before);
+    assert_eq!(scene.proxy.applied(), 2);
 }
 
 #[tokio::test]
