@@ -51,8 +51,8 @@ pub enum RenewalError {
     Tls(#[from] TlsSetupError),
     /// They may belong to a configuration that is not in use.
     #[error(
-        "the client certificate for the API has another issuer, subject or names than the one in use, so it is used only \
-         with the newest configuration"
+        "the client certificate for the API has another issuer, subject or names than the one in use, so it is used \
+         only with the newest configuration"
     )]
     AnotherHolder,
     /// A worker has stopped.

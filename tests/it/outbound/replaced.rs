@@ -102,7 +102,7 @@ async fn while_the_configuration_file_is_invalid_only_a_client_certificate_of_th
     let upstream = Peer::mutual_tls(&server.issue("localhost"), &clients, &TLS13).await;
     let scene = Scene::new().await;
     scene.write("ca.pem", &server.pem);
-    let write = |issued: &super::peers::Identity| {
+    let write = |issued: &peers::Identity| {
         let key = issued.key.serialize_pem();
         [
             scene.write("client.pem", &issued.pem),
