@@ -213,7 +213,7 @@ test("a proxy that cannot tell users apart does not start and says what to write
   const denied = (limitMs, ...args) => run("python3", [...words, ...args], { limitMs });
   const { code, stderr } = await denied(20_000);
   assert.equal(code, 3, stderr);
-  assert.match(stderr, /cannot identify the user who opened .*write guard\.local_users = \\"any\\".*unix:\/PATH/);
+  assert.match(stderr, /cannot identify the user who opened .*write listen = \\"unix:\/PATH\\".* every user .*guard\.local_users = \\"any\\"/);
   const any = await denied(5000, "--set", "guard.local_users=any"); // runs until the time limit
   assert.match(any.stderr, /listens on\s+http/);
   assert.equal(api.seen.length, 0);
