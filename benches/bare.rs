@@ -227,6 +227,7 @@ fn client_room(upstream: SocketAddr) -> upstream::Upstream<server::RequestBody> 
             openapi_memory: 64 << 20,
             cookies: false,
             via: true,
+            http2: config::ApiHttp2::Match,
             connect_timeout: minute,
             head_timeout: minute,
             stall_timeout: minute,

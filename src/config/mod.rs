@@ -98,7 +98,7 @@ pub use token_field::TokenField;
 pub(crate) use token_source::is_on_link;
 pub use token_source::{SOURCE_KEY, TokenPlace, TokenSource};
 pub use types::{
-    AccessLog, AdminConfig, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
+    AccessLog, AdminConfig, ApiHttp2, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
     RuntimeConfig, TlsConfig, UpstreamConfig,
 };
 pub(crate) use units::duration as parse_duration;

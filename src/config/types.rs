@@ -92,6 +92,8 @@ pub struct UpstreamConfig {
     pub cookies: bool,
     /// `upstream.via`: whether requests carry `Via`.
     pub via: bool,
+    /// `upstream.http2`: which requests go out as HTTP/2.
+    pub http2: ApiHttp2,
     /// `upstream.connect_timeout`: name resolution, TCP, corporate proxy and TLS together.
     pub connect_timeout: Duration,
     /// `upstream.head_timeout`: from the last byte of the request to the head of the response.
@@ -102,6 +104,17 @@ pub struct UpstreamConfig {
     pub pool_idle: Duration,
     /// `upstream.retry_body`: bytes of a request body kept for the one replay after a 401.
     pub retry_body: usize,
+}
+
+/// `upstream.http2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiHttp2 {
+    /// A request that came as HTTP/2, where the API offers it; without TLS, gRPC alone.
+    Match,
+    /// Every request but upgrades, where the API offers it; without TLS, always.
+    Always,
+    /// No request.
+    Never,
 }
 
 /// `network.*`.

@@ -202,17 +202,23 @@ impl Host<'_> {
     /// The certificate is accepted; notes if that is not because of a public authority.
     fn accepted(&self, certificate: &AcceptedCertificate) -> Finding {
         let issuer = format!("issued by \"{}\"", certificate.issuer);
+        // To the token endpoint, everything is HTTP/1.1.
+        let http2 = if certificate.offers_http2 && self.key == API_KEY {
+            "; the API offers HTTP/2"
+        } else {
+            ""
+        };
         let reason = match certificate.trust {
             TrustSource::Public => {
                 let until = humantime::format_rfc3339_seconds(certificate.not_after);
-                return Finding::ok(format!("{issuer}, valid until {until}"));
+                return Finding::ok(format!("{issuer}, valid until {until}{http2}"));
             }
             TrustSource::Machine => "this machine is configured to trust it",
             TrustSource::CaFile => "of network.ca_file",
         };
         let finding = Finding::note(format!(
             "{issuer}, which is not a public authority: accepted only because {reason}; the owner of that authority's key \
-             can read {}",
+             can read {}{http2}",
             self.at_stake
         ));
         if self.is_public {

@@ -45,6 +45,8 @@ pub struct RequestDetails<'a> {
     pub replayed: Option<bool>,
     /// The version of HTTP that the client used.
     pub version: Version,
+    /// Whether the API responded over HTTP/2.
+    pub is_api_http2: bool,
     /// When there was a token to send it with: it had been admitted.
     pub sent: Option<Instant>,
     /// When the head of the response to the client began.

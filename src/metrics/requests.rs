@@ -22,6 +22,8 @@ pub(super) struct RequestMetrics {
     total: IntCounterVec,
     /// Those of `total` that arrived as HTTP/2.
     http2: IntCounter,
+    /// Those that the API responded to over HTTP/2.
+    api_http2: IntCounter,
     failed: IntCounterVec,
     /// For what reasons requests have failed, and since when.
     pub(super) failures: RequestFailures,
@@ -62,6 +64,10 @@ impl RequestMetrics {
                 "cupbearer_http2_requests_total",
                 "Finished requests that arrived as HTTP/2. cupbearer_requests_total counts them too.",
             ))),
+            api_http2: register.registered(IntCounter::with_opts(register.opts(
+                "cupbearer_upstream_http2_requests_total",
+                "Finished requests that the API responded to over HTTP/2. cupbearer_requests_total counts them too.",
+            ))),
             failed: register.counters(
                 "cupbearer_failed_requests_total",
                 "Finished requests that cupbearer rejected, could not carry out or aborted.",
@@ -84,6 +90,9 @@ impl RequestMetrics {
         let (method, class) = (method_index(request.method), class_index(request.status));
         if request.details.version == Version::HTTP_2 {
             self.http2.inc();
+        }
+        if request.details.is_api_http2 {
+            self.api_http2.inc();
         }
         let is_plain = request.reason.is_none() && request.caller.is_none();
         if !is_plain {

@@ -31,8 +31,8 @@ pub use probe::{AcceptedCertificate, TrustSource, tls_handshake};
 pub use socket_options::{USER_TIMEOUT, set_user_timeout};
 pub use system_store::{SystemStore, store_warnings, system_store};
 pub use tls::{
-    ClientTls, TlsSetupError, client_config, client_config_for, http1_connector, upstream_tls,
-    with_client_certificate,
+    ClientTls, TlsSetupError, client_config, client_config_for, http1_connector, http2_connector,
+    upstream_tls, with_client_certificate,
 };
 pub use tls_failure::TlsFailure;
 pub use tls_words::client_fault_words;

@@ -15,7 +15,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 
 use super::certificate::issuer_and_end;
-use super::tls::http1_connector;
+use super::tls::http2_connector;
 use super::tls_failure::TlsFailure;
 
 /// A certificate that was accepted.
@@ -27,6 +27,8 @@ pub struct AcceptedCertificate {
     pub not_after: SystemTime,
     /// Why its authority is trusted.
     pub trust: TrustSource,
+    /// Whether the server offers HTTP/2.
+    pub offers_http2: bool,
 }
 
 /// Where the certificate authority at the end of a chain is known.
@@ -52,17 +54,23 @@ pub async fn tls_handshake(
     let other = |message: &'static str| TlsFailure::Io(io::Error::other(message));
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| other("the host is not a name that a certificate can contain"))?;
-    let stream = http1_connector(tls)
+    let stream = http2_connector(tls)
         .connect(name.clone(), stream)
         .await
         .map_err(TlsFailure::from_handshake)?;
-    let chain = stream.get_ref().1.peer_certificates();
-    AcceptedCertificate::new(chain.unwrap_or_default(), &name)
+    let session = stream.get_ref().1;
+    let chain = session.peer_certificates().unwrap_or_default();
+    let offers_http2 = session.alpn_protocol() == Some(b"h2");
+    AcceptedCertificate::new(chain, &name, offers_http2)
         .ok_or_else(|| other("the server presented no certificate that can be parsed"))
 }
 
 impl AcceptedCertificate {
-    fn new(chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Option<Self> {
+    fn new(
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        offers_http2: bool,
+    ) -> Option<Self> {
         let (end_entity, intermediates) = chain.split_first()?;
         let (issuer, not_after) = issuer_and_end(end_entity)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -87,6 +95,7 @@ impl AcceptedCertificate {
             issuer,
             not_after: UNIX_EPOCH + not_after,
             trust,
+            offers_http2,
         })
     }
 }

@@ -227,7 +227,17 @@ pub fn with_client_certificate(
 /// A connector with this configuration that negotiates HTTP/1.1.
 #[must_use]
 pub fn http1_connector(tls: &rustls::ClientConfig) -> TlsConnector {
+    connector(tls, &[b"http/1.1"])
+}
+
+/// A connector with this configuration that negotiates HTTP/2, or else HTTP/1.1.
+#[must_use]
+pub fn http2_connector(tls: &rustls::ClientConfig) -> TlsConnector {
+    connector(tls, &[b"h2", b"http/1.1"])
+}
+
+fn connector(tls: &rustls::ClientConfig, protocols: &[&[u8]]) -> TlsConnector {
     let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     TlsConnector::from(Arc::new(tls))
 }

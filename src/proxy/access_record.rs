@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
@@ -50,6 +50,7 @@ pub(super) struct AccessRecord {
     /// What went wrong, with its causes.
     error: Option<String>,
     attempt: Option<LastAttempt>,
+    api_version: Version,
     caller: Option<CallerName>,
     asks_upgrade: bool,
     upload_counter: Option<UploadCounter>,
@@ -97,6 +98,7 @@ impl AccessRecord {
             reason: None,
             error: None,
             attempt: None,
+            api_version: Version::HTTP_11,
             caller: None,
             asks_upgrade: false,
             upload_counter: None,
@@ -151,8 +153,23 @@ impl AccessRecord {
         self.fate = RecordFate::Discarded;
     }
 
-    pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>) {
+    /// The upstream has responded in this version, if there was an attempt.
+    pub(super) fn set_attempt(&mut self, attempt: Option<LastAttempt>, version: Version) {
         self.attempt = attempt;
+        self.api_version = version;
+    }
+
+    /// Only a client that speaks HTTP/2 gets a response of that version: hyper would not know what follows it.
+    pub(super) fn restore_version<B>(&self, response: &mut Response<B>) {
+        if self.version != Version::HTTP_2 {
+            *response.version_mut() = Version::HTTP_11;
+        }
+    }
+
+    /// The protocol of the upstream's response; `None` if there is none.
+    fn api_protocol(&self) -> Option<&'static str> {
+        self.attempt?;
+        Some(protocol_name(self.api_version))
     }
 
     pub(super) fn set_caller(&mut self, caller: Option<CallerName>) {
@@ -169,7 +186,7 @@ impl AccessRecord {
             Ok(frame) => self.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64),
             Err(error) => {
                 let reason = match error {
-                    BodyError::Closed { .. } => Reason::UpstreamClosed,
+                    BodyError::Closed { .. } | BodyError::GoneAway => Reason::UpstreamClosed,
                     BodyError::Stalled { .. } => Reason::UpstreamStalled,
                 };
                 self.set_failure(reason, error_chain(error));
@@ -250,6 +267,7 @@ impl AccessRecord {
             token_generation: self.attempt.map(|attempt| attempt.generation),
             replayed: self.replayed(),
             version: self.version,
+            is_api_http2: self.api_version == Version::HTTP_2,
             sent: self.attempt.map(|attempt| attempt.started),
             head: self.head.map(|(_, instant)| instant),
             asks_upgrade: self.asks_upgrade,
@@ -283,6 +301,7 @@ impl AccessRecord {
                     method = is_read.then_some(&*method),
                     path = is_read.then_some(&*path),
                     protocol = is_read.then_some(protocol_name(self.version)),
+                    api_protocol = self.api_protocol(),
                     status = self.head.map(|(status, _)| status.as_u16()),
                     reason = self.reason.map(Reason::name),
                     error = self.error.as_deref(),

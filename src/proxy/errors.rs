@@ -237,8 +237,12 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
-        SendError::Closed { .. } => Reason::UpstreamClosed,
-        SendError::InvalidHead(_)
+        SendError::Closed { .. } | SendError::Reset { .. } | SendError::Refused => {
+            Reason::UpstreamClosed
+        }
+        SendError::Connect(ConnectError::NotHttp2)
+        | SendError::InvalidHttp2 { .. }
+        | SendError::InvalidHead(_)
         | SendError::Interim(_)
         | SendError::Protocol { .. }
         | SendError::Switched

@@ -47,7 +47,7 @@ use crate::token::{Bearer, TokenUnavailable, Tokens};
 use crate::upstream::{Upgrade, Upstream};
 
 use attempt::LastAttempt;
-use authorize::AuthorizedRequest;
+use authorize::{AttemptBody, AuthorizedRequest};
 use errors::{ForwardError, ForwardFailure};
 use in_flight_limit::{InFlightLimit, Permit};
 use login_redirect::login_redirect;
@@ -57,7 +57,7 @@ use request_head::{RequestHead, RequestTemplate};
 use response_body::UpstreamResponseBody;
 use rewrite::Rewrite;
 use service::{Forwarded, IdentifiedRequest, RequestService};
-use upgrade::ClientUpgrade;
+use upgrade::{ClientUpgrade, unauthorized};
 
 pub use access_logger::AccessLogger;
 pub use access_record::AccessLines;
@@ -253,8 +253,10 @@ impl Proxy {
             let upgrading = self.upgrade(head, upgrade, expects_document, bearer, permit);
             return Box::pin(upgrading).await;
         }
-        let body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
-        let mut response = pin!(self.send(head, &mut bearer, body.first_attempt())).await?;
+        let mut body = ReplayableBody::new(body, self.retry_body, head.upload_counter.take());
+        let first = body.first_attempt();
+        let kept = AttemptBody::First(&mut body);
+        let mut response = pin!(self.send(head, &mut bearer, first, kept)).await?;
         let mut attempt = LastAttempt::first(&bearer);
         if response.status() == StatusCode::UNAUTHORIZED {
             (response, attempt) = Box::pin(self.replay(head, &bearer, body, response)).await?;
@@ -294,24 +296,27 @@ impl Proxy {
         head: &'a RequestHead,
         bearer: &'a mut Bearer,
         body: UpstreamRequestBody,
+        kept: AttemptBody<'a>,
     ) -> impl Future<Output = Result<Response<UpstreamResponseBody>, ForwardError>> + Send + 'a
     {
         let request = self.request_template.request(head, bearer, body);
         let now = bearer.at;
         self.upstream
-            .send(now, request, self.authorized(head, bearer))
+            .send(now, request, self.authorized(head, bearer, kept))
     }
 
     fn authorized<'a>(
         &'a self,
         head: &'a RequestHead,
         bearer: &'a mut Bearer,
+        body: AttemptBody<'a>,
     ) -> AuthorizedRequest<'a> {
         AuthorizedRequest {
             tokens: &self.tokens,
             template: &self.request_template,
             head,
             bearer,
+            body,
         }
     }
 
@@ -336,7 +341,8 @@ impl Proxy {
             Err(why) => return Ok((response, first.not_replayed(why))),
         };
         drop(response); // and its connection, which may have sent only a part of the first attempt
-        let response = self.send(head, &mut newer, body).await?;
+        let kept = AttemptBody::of_replay(&body);
+        let response = self.send(head, &mut newer, body, kept).await?;
         let is_accepted = response.status() != StatusCode::UNAUTHORIZED;
         self.tokens.replayed(newer.generation, route, is_accepted);
         Ok((response, LastAttempt::replayed(&newer)))
@@ -434,17 +440,7 @@ impl Proxy {
         let body = UpstreamRequestBody::Empty;
         let mut request = self.request_template.request(head, bearer, body);
         upgrade.mark(request.headers_mut());
-        let renewal = self.authorized(head, bearer);
+        let renewal = self.authorized(head, bearer, AttemptBody::Empty);
         self.upstream.upgrade(request, renewal).await
-    }
-}
-
-/// The head of the upstream's response, if that is a 401.
-fn unauthorized(outcome: &Upgrade<UpstreamRequestBody>) -> Option<&HeaderMap> {
-    match outcome {
-        Upgrade::Answered(response) if response.status() == StatusCode::UNAUTHORIZED => {
-            Some(response.headers())
-        }
-        Upgrade::Answered(_) | Upgrade::Switched(..) => None,
     }
 }

@@ -66,8 +66,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for UpstreamReque
 /// body has `None` and costs nothing.
 pub(super) struct ReplayableBody<B = RequestBody>(Option<SharedBody<B>>);
 
-/// Shared by the proxy, which may want the body back, and the connection that sends it. They run in turn within one
-/// task, so the lock is never contended. `None` once the proxy has taken the recording back.
+/// Shared by the proxy, which may want the body back, and the connection that sends it. They run in turn on one thread,
+/// so the lock is never contended. `None` once the proxy has taken the recording back.
 struct SharedBody<B>(Arc<Mutex<Option<RecordedBody<B>>>>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
@@ -90,6 +90,19 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> ReplayableBody<B> {
                 UpstreamRequestBody::First(FirstAttemptBody(shared))
             }
         }
+    }
+
+    /// The body once more from its start, because nothing of the first attempt was processed, which gets no more
+    /// frames. `None` if more was read than the copy could hold.
+    #[cold]
+    pub(super) fn restart(&mut self) -> Option<UpstreamRequestBody<B>> {
+        let Some(shared) = &self.0 else {
+            return Some(UpstreamRequestBody::Empty);
+        };
+        let mut recording = shared.lock().take()?;
+        let is_whole = recording.rewind();
+        self.0 = Some(SharedBody(Arc::new(Mutex::new(Some(recording)))));
+        is_whole.then(|| self.first_attempt())
     }
 
     /// Frees the copy, because a response other than a 401 has begun and there will be no replay.
@@ -149,6 +162,14 @@ pub(super) struct RecordedBody<B> {
     /// `None` if the length is not known in advance (`chunked`).
     length: Option<u64>,
     ended: bool,
+    /// What has been read and is to be sent again.
+    rewound: Option<Box<RewoundStart>>,
+}
+
+/// The start of a body that is sent again.
+struct RewoundStart {
+    data: Bytes,
+    trailers: Option<HeaderMap>,
 }
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> RecordedBody<B> {
@@ -159,11 +180,59 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> RecordedBody<B> {
             trailers: None,
             length: body.body.size_hint().exact(),
             ended: false,
+            rewound: None,
             body,
         }
     }
 
+    /// Begins again with the prefix. Returns whether that is all that was read.
+    fn rewind(&mut self) -> bool {
+        let Some(prefix) = &self.prefix else {
+            return false;
+        };
+        let start = RewoundStart {
+            data: Bytes::copy_from_slice(prefix),
+            trailers: self.trailers.clone(),
+        };
+        let has_any = !start.data.is_empty() || start.trailers.is_some();
+        self.rewound = has_any.then(|| Box::new(start));
+        true
+    }
+
+    /// The next frame of what is sent again.
+    #[cold]
+    fn next_rewound(&mut self) -> Option<Frame<Bytes>> {
+        let start = self.rewound.as_mut()?;
+        let frame = if start.data.is_empty() {
+            start.trailers.take().map(Frame::trailers)
+        } else {
+            Some(Frame::data(std::mem::take(&mut start.data)))
+        };
+        if start.data.is_empty() && start.trailers.is_none() {
+            self.rewound = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rewound.is_none() && self.body.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.rewound, self.length) {
+            (None, _) => self.body.body.size_hint(),
+            (Some(_), Some(length)) => SizeHint::with_exact(length),
+            (Some(_), None) => SizeHint::default(),
+        }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        if self.rewound.is_some() {
+            return Poll::Ready(self.next_rewound().map(Ok));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
         let polled = ready!(self.body.poll_frame(cx));
         match &polled {
             Some(Ok(frame)) => self.record(frame),
@@ -255,16 +324,14 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> FirstAttemptBody<B> {
         self.0
             .lock()
             .as_ref()
-            .is_some_and(|recording| recording.body.body.is_end_stream())
+            .is_some_and(RecordedBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         self.0
             .lock()
             .as_ref()
-            .map_or_else(SizeHint::default, |recording| {
-                recording.body.body.size_hint()
-            })
+            .map_or_else(SizeHint::default, RecordedBody::size_hint)
     }
 }
 

@@ -176,6 +176,9 @@ impl RequestTemplate {
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = Uri::from(head.path.clone());
+        if head.version == Version::HTTP_2 {
+            *request.version_mut() = head.version; // for `upstream.http2`
+        }
         *request.headers_mut() = self.headers(head, bearer);
         request
     }

@@ -148,10 +148,12 @@ where
             Ok(Poll::Ready(Ok(forwarded))) => {
                 end = this.take_end();
                 end.permit = forwarded.permit;
-                end.record.set_attempt(forwarded.attempt);
+                end.record
+                    .set_attempt(forwarded.attempt, forwarded.response.version());
                 end.record.set_caller(forwarded.caller);
                 end.record.set_asks_upgrade(forwarded.asks_upgrade);
                 let mut response = forwarded.response;
+                end.record.restore_version(&mut response);
                 // If the upstream has an id of its own, that is the one that its operators know.
                 response
                     .headers_mut()

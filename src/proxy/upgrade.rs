@@ -3,17 +3,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::hop_by_hop::NominatedFields;
 use super::in_flight_limit::Permit;
+use super::request_body::UpstreamRequestBody;
 use super::request_head::RequestHead;
 use crate::guard::{Lease, is_upgrade_to_http};
 use crate::metrics::Metrics;
 use crate::token::Session;
-use crate::upstream::Tunnel;
+use crate::upstream::{Tunnel, Upgrade};
 
 /// Runs a tunnel beside the connections of the server, so that a shutdown includes it.
 pub type CarryTunnel = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
@@ -103,4 +104,14 @@ async fn splice(client: OnUpgrade, tunnel: Tunnel, permit: Permit) {
         Err(error) => tracing::debug!(%error, "tunnel aborted"),
     }
     drop(permit);
+}
+
+/// The head of the upstream's response, if that is a 401.
+pub(super) fn unauthorized(outcome: &Upgrade<UpstreamRequestBody>) -> Option<&HeaderMap> {
+    match outcome {
+        Upgrade::Answered(response) if response.status() == StatusCode::UNAUTHORIZED => {
+            Some(response.headers())
+        }
+        Upgrade::Answered(_) | Upgrade::Switched(..) => None,
+    }
 }

@@ -146,6 +146,7 @@ impl<S: HttpService> Future for ManagedHttp2<'_, S> {
         let tracked = &self.slot.connection;
         if !self.is_started {
             tracked.set_waker(cx.waker());
+            self.streams.set_waker(cx.waker());
             self.is_started = true;
         }
         match self.slot.connection.command() {

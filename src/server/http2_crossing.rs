@@ -7,7 +7,9 @@
 
 use http::request;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, response};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, response,
+};
 
 use super::head_fault::{HeadFault, MAX_FIELDS};
 
@@ -157,6 +159,9 @@ impl ResponseForm {
         if !self.accepts_trailers {
             return Following::Data;
         }
+        if head.version == Version::HTTP_2 {
+            return Following::DataAndAllTrailers;
+        }
         match announced(&head.headers) {
             names if names.is_empty() => Following::Data,
             names => Following::DataAndTrailers(names.into_boxed_slice()),
@@ -171,13 +176,17 @@ pub(super) enum Following {
     Data,
     /// And trailers with these names.
     DataAndTrailers(Box<[HeaderName]>),
+    /// And the trailers of an API that speaks HTTP/2, where they need no announcement: gRPC has none.
+    DataAndAllTrailers,
 }
 
 impl Following {
     /// The trailers that may be sent, if there are any.
     pub(super) fn allowed(&self, trailers: &HeaderMap) -> Option<HeaderMap> {
-        let Self::DataAndTrailers(names) = self else {
-            return None;
+        let names = match self {
+            Self::Nothing | Self::Data => return None,
+            Self::DataAndAllTrailers => return Some(trailers.clone()),
+            Self::DataAndTrailers(names) => names,
         };
         let mut allowed = HeaderMap::new();
         for (name, value) in trailers {

@@ -80,7 +80,7 @@ fn in_form(form: ResponseForm, response: Option<Response<Bytes>>) -> Response<Fu
     let (mut head, content) = response.into_parts();
     let content = match form.apply(&mut head, Some(content.len() as u64)) {
         Following::Nothing => Bytes::new(),
-        Following::Data | Following::DataAndTrailers(_) => content,
+        Following::Data | Following::DataAndTrailers(_) | Following::DataAndAllTrailers => content,
     };
     Response::from_parts(head, Full::new(content))
 }

@@ -154,7 +154,7 @@ where
         let following = this.form.apply(&mut head, body.length());
         let body = match following {
             Following::Nothing => StreamContent::Nothing,
-            Following::Data | Following::DataAndTrailers(_) => body,
+            Following::Data | Following::DataAndTrailers(_) | Following::DataAndAllTrailers => body,
         };
         let mut body = StreamBody {
             body,

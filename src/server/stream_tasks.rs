@@ -4,7 +4,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -30,6 +30,11 @@ impl StreamTasks {
         }
     }
 
+    /// Sets the task of the connection.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        self.new.lock().waker = Some(waker.clone());
+    }
+
     /// Where hyper puts new streams.
     pub(super) fn executor(&self) -> NewStreams {
         self.new.clone()
@@ -37,7 +42,7 @@ impl StreamTasks {
 
     /// Takes the streams that have begun since the last call. Returns whether there are any.
     pub(super) fn take_new(&mut self) -> bool {
-        let begun = std::mem::take(&mut self.new.lock().begun);
+        let begun = std::mem::take(&mut self.new.lock().tasks);
         let has_new = !begun.is_empty();
         for (future, progress) in begun {
             self.running.push(StreamTask {
@@ -64,7 +69,8 @@ pub(super) struct NewStreams(Arc<Mutex<Begun>>);
 struct Begun {
     /// That of the request for which hyper is about to begin a stream.
     progress: Option<Arc<StreamProgress>>,
-    begun: Vec<(StreamFuture, Option<Arc<StreamProgress>>)>,
+    tasks: Vec<(StreamFuture, Option<Arc<StreamProgress>>)>,
+    waker: Option<Waker>,
 }
 
 type StreamFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -75,9 +81,16 @@ impl NewStreams {
         self.lock().progress = Some(progress);
     }
 
-    /// Begins something else that ends with the connection.
+    /// Begins something else that ends with the connection. This may be called from another task, in which an upload
+    /// is sent.
     pub(super) fn begin(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.lock().begun.push((Box::pin(future), None));
+        let mut begun = self.lock();
+        begun.tasks.push((Box::pin(future), None));
+        let waker = begun.waker.clone();
+        drop(begun);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Begun> {
@@ -95,7 +108,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for NewStreams {
     fn execute(&self, future: F) {
         let mut begun = self.lock();
         let progress = begun.progress.take();
-        begun.begun.push((Box::pin(future), progress));
+        begun.tasks.push((Box::pin(future), progress));
     }
 }
 

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::errors::ConnectError;
 use super::io::Io;
 use crate::config;
 use crate::metrics::Metrics;
-use crate::net::{DialError, HostPort, TlsFailure, connect_through, dial, http1_connector};
+use crate::net::{
+    DialError, HostPort, TlsFailure, connect_through, dial, http1_connector, http2_connector,
+};
 
 /// Makes connections to the one upstream.
 pub(super) struct Connector {
@@ -21,8 +23,22 @@ pub(super) struct Connector {
     /// How long an upload's bytes may stay unacknowledged: the longer of the limits of an exchange.
     upload_user_timeout: Duration,
     proxy: Option<config::ProxyUrl>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<TlsTarget>,
     metrics: Arc<Metrics>,
+}
+
+/// How TLS with the upstream begins.
+struct TlsTarget {
+    name: ServerName<'static>,
+    http1: TlsConnector,
+    /// Offers HTTP/2 as well.
+    http2: TlsConnector,
+}
+
+/// A connection and the protocol that it is for.
+pub(super) enum Negotiated {
+    Http1(Io),
+    Http2(Io),
 }
 
 impl Connector {
@@ -35,7 +51,11 @@ impl Connector {
         let tls = config.url.is_tls().then(|| {
             let name = ServerName::try_from(upstream.host.clone())
                 .expect("config accepts only host names and addresses");
-            (http1_connector(tls), name)
+            TlsTarget {
+                name,
+                http1: http1_connector(tls),
+                http2: http2_connector(tls),
+            }
         });
         Self {
             upstream,
@@ -47,16 +67,46 @@ impl Connector {
         }
     }
 
-    /// Connects within `upstream.connect_timeout`.
+    /// Connects for HTTP/1.1 within `upstream.connect_timeout`.
     pub(super) async fn connect(&self) -> Result<Io, ConnectError> {
-        let connected = timeout(self.limit, self.attempt())
+        let attempt = self.attempt(self.tls.as_ref().map(|tls| (&tls.http1, &tls.name)));
+        let connected = timeout(self.limit, attempt)
             .await
             .unwrap_or_else(|_| Err(self.timed_out()));
+        self.counted(connected)
+    }
+
+    /// Connects until `deadline` for HTTP/2, if the API accepts it. Without TLS it is expected to.
+    pub(super) async fn connect_http2(
+        &self,
+        deadline: Instant,
+    ) -> Result<Negotiated, ConnectError> {
+        let attempt = self.attempt(self.tls.as_ref().map(|tls| (&tls.http2, &tls.name)));
+        let connected = timeout_at(deadline, attempt)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()));
+        let io = self.counted(connected)?;
+        Ok(if io.chose_http2().unwrap_or(true) {
+            Negotiated::Http2(io)
+        } else {
+            Negotiated::Http1(io)
+        })
+    }
+
+    /// When a connection that begins now must be ready.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.limit
+    }
+
+    fn counted(&self, connected: Result<Io, ConnectError>) -> Result<Io, ConnectError> {
         self.metrics.upstream_connection(outcome(&connected));
         connected.map(|io| io.counted(self.metrics.upstream_connections().enter()))
     }
 
-    async fn attempt(&self) -> Result<Io, ConnectError> {
+    async fn attempt(
+        &self,
+        tls: Option<(&TlsConnector, &ServerName<'static>)>,
+    ) -> Result<Io, ConnectError> {
         let stream = match &self.proxy {
             None => dial(&self.upstream).await?,
             Some(proxy) => connect_through(proxy, &self.upstream)
@@ -66,7 +116,7 @@ impl Connector {
                     source: Box::new(source),
                 })?,
         };
-        match &self.tls {
+        match tls {
             None => Ok(Io::plain(stream, self.upload_user_timeout)),
             Some((connector, name)) => match connector.connect(name.clone(), stream).await {
                 Ok(stream) => Ok(Io::tls(stream, self.upload_user_timeout)),
@@ -78,7 +128,8 @@ impl Connector {
         }
     }
 
-    fn timed_out(&self) -> ConnectError {
+    /// The error when the time for a connection is over.
+    pub(super) fn timed_out(&self) -> ConnectError {
         let limit = self.limit;
         match &self.proxy {
             None => ConnectError::Timeout { limit },
@@ -95,9 +146,11 @@ const fn outcome(connected: &Result<Io, ConnectError>) -> &'static str {
     match connected {
         Ok(_) => "opened",
         Err(ConnectError::Dial(DialError::Unresolved { .. })) => "dns",
-        Err(ConnectError::Dial(DialError::Unreachable { .. }) | ConnectError::Http { .. }) => {
-            "refused"
-        }
+        Err(
+            ConnectError::Dial(DialError::Unreachable { .. })
+            | ConnectError::Http { .. }
+            | ConnectError::NotHttp2,
+        ) => "refused",
         Err(ConnectError::Timeout { .. } | ConnectError::ProxyTimeout { .. }) => "timeout",
         Err(ConnectError::Proxy { .. }) => "proxy",
         Err(ConnectError::Tls { .. }) => "tls",

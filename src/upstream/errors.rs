@@ -44,6 +44,12 @@ pub enum ConnectError {
         /// The classified failure.
         failure: TlsFailure,
     },
+    /// The API does not answer as HTTP/2, which it is expected to know (*prior knowledge*).
+    #[error(
+        "the API does not speak HTTP/2; set upstream.http2 = \"match\" (or \"never\", if it is not for gRPC), or \
+         correct the port in upstream.url"
+    )]
+    NotHttp2,
     /// hyper could not use the connection.
     #[error("the connection could not be used")]
     Http {
@@ -101,6 +107,23 @@ pub enum SendError {
         /// hyper's error.
         source: hyper::Error,
     },
+    /// The API has reset the stream of the request.
+    #[error("the API ended the request with an error of HTTP/2")]
+    Reset {
+        /// hyper's error, which names the code.
+        source: hyper::Error,
+    },
+    /// The API has refused the request without processing it, and it could not be sent again.
+    #[error(
+        "the API refused the request before it processed it (GOAWAY or REFUSED_STREAM), and it could not be sent again"
+    )]
+    Refused,
+    /// The response is not valid HTTP/2.
+    #[error("the response is not a valid HTTP/2 message")]
+    InvalidHttp2 {
+        /// hyper's error.
+        source: hyper::Error,
+    },
     /// A 101 to a protocol other than the requested one (RFC 9110 section 7.8).
     #[error("the upstream switched to a protocol that was not requested")]
     Switched,
@@ -138,6 +161,57 @@ impl SendError {
     }
 }
 
+/// What an error of an HTTP/2 stream says about its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamFault {
+    /// The API has processed nothing of it: its number is above that of a GOAWAY, or it was refused.
+    Unprocessed,
+    /// The API has reset it for another reason.
+    Reset,
+    /// We have, because the client's body broke off.
+    CallerBody,
+    /// The API has violated the protocol.
+    Invalid,
+    /// The connection was lost, or the fault is not one of HTTP/2.
+    Other,
+}
+
+impl StreamFault {
+    /// hyper does not say it in any other way than in the words of the `h2` crate.
+    fn of(error: &hyper::Error) -> Self {
+        let mut causes = causes(error).map(ToString::to_string);
+        let Some(words) = causes.find(|words| words.contains(" error ")) else {
+            return Self::Other;
+        };
+        let has = |start: &str| words.starts_with(start);
+        if has("connection error received: ") || has("stream error received: refused stream") {
+            Self::Unprocessed
+        } else if has("stream error received: ") {
+            Self::Reset
+        } else if has("stream error sent by user: ") {
+            Self::CallerBody
+        } else if has("stream error detected: ") || has("connection error detected: ") {
+            Self::Invalid
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl SendError {
+    /// Classifies hyper's error about a request over HTTP/2. What a GOAWAY says in words is the API's, and is dropped:
+    /// it could be the token.
+    pub(super) fn from_stream(source: hyper::Error) -> Self {
+        match StreamFault::of(&source) {
+            StreamFault::Unprocessed => Self::Refused,
+            StreamFault::Reset => Self::Reset { source },
+            StreamFault::CallerBody => Self::CallerBody { source },
+            StreamFault::Invalid => Self::InvalidHttp2 { source },
+            StreamFault::Other => Self::from_exchange(source),
+        }
+    }
+}
+
 /// A response body ended before it was complete.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -148,10 +222,26 @@ pub enum BodyError {
         #[from]
         source: hyper::Error,
     },
+    /// The API has ended the connection below the number of this response, which it had begun.
+    #[error("the response body ended early: the API ended its HTTP/2 connection")]
+    GoneAway,
     /// No byte moved for too long.
     #[error("no byte in either direction within {} (upstream.stall_timeout)", humantime::format_duration(*limit))]
     Stalled {
         /// `upstream.stall_timeout`.
         limit: Duration,
     },
+}
+
+impl BodyError {
+    /// The error of a response over HTTP/2, without what a GOAWAY says in words.
+    pub(super) fn of_stream(source: hyper::Error) -> Self {
+        match StreamFault::of(&source) {
+            StreamFault::Unprocessed => Self::GoneAway,
+            StreamFault::Reset
+            | StreamFault::CallerBody
+            | StreamFault::Invalid
+            | StreamFault::Other => Self::Closed { source },
+        }
+    }
 }

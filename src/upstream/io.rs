@@ -100,6 +100,14 @@ impl Io {
         self.waker.will_wake(cx.waker())
     }
 
+    /// Whether the upstream chose HTTP/2 in the TLS handshake. `None` without TLS.
+    pub(super) fn chose_http2(&self) -> Option<bool> {
+        match &self.stream {
+            PlainOrTls::Plain(_) => None,
+            PlainOrTls::Tls(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(b"h2")),
+        }
+    }
+
     /// The same connection, counted as open until it is dropped.
     pub(super) fn counted(mut self, open: ActiveGuard) -> Self {
         self.open = Some(open);

@@ -22,7 +22,7 @@ const REAP_INTERVAL: Duration = Duration::from_secs(1);
 /// The idle connections to the upstream.
 pub(super) struct IdlePool<B: OutgoingBody> {
     /// `upstream.pool_idle`.
-    max_idle: Duration,
+    pub(super) max_idle: Duration,
     pub(super) idle_timeout: IdleTimeoutEstimate,
     pub(super) field_limit: LearntFieldLimit,
     /// The youngest is last. Connections are taken from the end, so that those that are not needed grow old and close.

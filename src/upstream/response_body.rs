@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::errors::BodyError;
 use super::limits::StallTimer;
 use super::pool::PooledConnection;
+use super::shared_connection::ApiStream;
 use super::upload_progress::OutgoingBody;
 
 /// A response body. It drives its connection, and releases it to the pool with the last frame.
@@ -23,8 +24,8 @@ pub struct ResponseBody<B: OutgoingBody>(
 struct StreamingBody<B: OutgoingBody> {
     incoming: Incoming,
     connection: Option<PooledConnection<B>>,
-    /// The connection, if the response began before the request body ended.
-    upload: Option<DetachedUpload>,
+    /// What else ends with the body.
+    held: Option<Held>,
     stall: StallTimer,
     /// A frame was returned, and it was not the last.
     has_more: bool,
@@ -39,18 +40,31 @@ impl<B: OutgoingBody> ResponseBody<B> {
         let mut body = Box::new(StreamingBody {
             incoming,
             connection: Some(connection),
-            upload: None,
+            held: None,
             stall,
             has_more: false,
         });
         if !body.stall.is_request_sent() {
             let pooled = body.connection.take();
-            body.upload = pooled.and_then(|pooled| DetachedUpload::spawn(pooled.connection));
+            let upload = pooled.and_then(|pooled| DetachedUpload::spawn(pooled.connection));
+            body.held = upload.map(|upload| Held::Upload { _upload: upload });
         }
         if body.incoming.is_end_stream() {
             body.release();
         }
         Self(body)
+    }
+
+    /// The body of a response that came over HTTP/2.
+    pub(super) fn of_stream(incoming: Incoming, stream: ApiStream, stall: StallTimer) -> Self {
+        let has_ended = incoming.is_end_stream();
+        Self(Box::new(StreamingBody {
+            incoming,
+            connection: None,
+            held: (!has_ended).then_some(Held::Stream(stream)),
+            stall,
+            has_more: false,
+        }))
     }
 }
 
@@ -85,7 +99,41 @@ impl<B: OutgoingBody> StreamingBody<B> {
         {
             connection.release();
         }
+        if matches!(self.held, Some(Held::Stream(_))) {
+            self.held = None;
+        }
     }
+
+    /// No byte has moved for too long.
+    #[cold]
+    fn give_up(&mut self) {
+        if let Some(Held::Stream(stream)) = &self.held {
+            stream.retire_connection();
+        }
+        self.connection = None;
+        self.held = None;
+    }
+
+    /// The response ends with this error.
+    #[cold]
+    fn fail(&mut self, error: hyper::Error) -> BodyError {
+        self.connection = None;
+        match self.held.take() {
+            Some(Held::Stream(_)) => BodyError::of_stream(error),
+            held => {
+                self.held = held;
+                error.into()
+            }
+        }
+    }
+}
+
+/// What ends with the body of a response.
+enum Held {
+    /// The connection, if the response began before the request body ended.
+    Upload { _upload: DetachedUpload },
+    /// The stream of an HTTP/2 connection.
+    Stream(ApiStream),
 }
 
 /// A connection that is driven by its own task until the response has ended, and is not used again.
@@ -135,8 +183,7 @@ impl<B: OutgoingBody> Body for ResponseBody<B> {
         }
         match this.poll_incoming(cx) {
             Poll::Pending => this.stall.poll(cx).map(|error| {
-                this.connection = None;
-                this.upload = None;
+                this.give_up();
                 Some(Err(error))
             }),
             Poll::Ready(Some(Ok(frame))) => {
@@ -154,10 +201,7 @@ impl<B: OutgoingBody> Body for ResponseBody<B> {
                 this.release();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.connection = None;
-                Poll::Ready(Some(Err(error.into())))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.fail(error)))),
         }
     }
 

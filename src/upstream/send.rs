@@ -21,6 +21,8 @@ use super::exchange::{Exchange, ExchangeContext, ExchangeError, HyperResult};
 use super::field_limit::FieldLimit;
 use super::framing;
 use super::head_defect::HeadDefect;
+use super::http2_pool::Http2Pool;
+use super::io::Io;
 use super::pool::{IdlePool, start_reaper};
 use super::response_body::ResponseBody;
 use super::upload_progress::{OutgoingBody, TrackedBody};
@@ -31,6 +33,7 @@ use crate::metrics::Metrics;
 pub struct Upstream<B: OutgoingBody> {
     pub(super) connector: Arc<Connector>,
     pub(super) context: ExchangeContext<B>,
+    pub(super) http2: Arc<Http2Pool<B>>,
 }
 
 impl<B: OutgoingBody> Clone for Upstream<B> {
@@ -38,6 +41,7 @@ impl<B: OutgoingBody> Clone for Upstream<B> {
         Self {
             connector: Arc::clone(&self.connector),
             context: self.context.clone(),
+            http2: Arc::clone(&self.http2),
         }
     }
 }
@@ -56,6 +60,10 @@ pub trait RequestRenewal<B>: Send {
 
     /// A copy of the request, to be sent although the first may have been carried out. `None` if that could do harm.
     fn copy(&mut self) -> Option<Request<B>>;
+
+    /// The request from its start, of which the upstream has certainly processed nothing. `None` if more of its body
+    /// has been read than is kept.
+    fn restart(&mut self) -> Option<Request<B>>;
 }
 
 /// For a request that is sent as it is, and only once.
@@ -69,6 +77,10 @@ impl<B> RequestRenewal<B> for WithoutRenewal {
     }
 
     fn copy(&mut self) -> Option<Request<B>> {
+        None
+    }
+
+    fn restart(&mut self) -> Option<Request<B>> {
         None
     }
 }
@@ -99,6 +111,7 @@ impl<B: OutgoingBody> Upstream<B> {
                 stall_timeout: config.stall_timeout,
                 pool: Arc::new(pool),
             },
+            http2: Arc::new(Http2Pool::new(config)),
         }
     }
 
@@ -115,6 +128,8 @@ impl<B: OutgoingBody> Upstream<B> {
     /// method without a body (RFC 9110 section 9.2.2). The same holds for a request whose response had too many fields,
     /// if a new connection accepts more.
     ///
+    /// A request whose version is HTTP/2 came as such, which `upstream.http2` is about.
+    ///
     /// # Errors
     /// No connection could be made, no response head arrived in time, the response is not valid, or the request could
     /// not be renewed.
@@ -127,9 +142,15 @@ impl<B: OutgoingBody> Upstream<B> {
     where
         R: RequestRenewal<B> + 'a,
     {
+        let goes_as_http2 = self.http2.is_wanted(&request);
         let mut request = TrackedBody::wrap(request);
-        framing::announce_chunked(&mut request);
         let repeatable = request.method().is_safe() && request.body().is_end_stream();
+        if goes_as_http2 {
+            return Sending::Boxed {
+                future: Box::pin(self.send_negotiated(now, request, repeatable, renewal)),
+            };
+        }
+        framing::announce_chunked(&mut request);
         match self.context.pool.take(now, repeatable) {
             Some((connection, age)) => Sending::OnIdleConnection {
                 exchange: self.context.begin(connection, request, now),
@@ -174,6 +195,56 @@ impl<B: OutgoingBody> Upstream<B> {
                 Err(failed) => error = failed,
             }
         }
+    }
+
+    /// Sends a request, which may also go out as HTTP/2, over an idle connection.
+    pub(super) async fn send_on_idle<R>(
+        &self,
+        (connection, age): (Connection<B>, Duration),
+        request: Request<TrackedBody<B>>,
+        repeatable: bool,
+        renewal: R,
+    ) -> SendResult<B, R::Error>
+    where
+        R: RequestRenewal<B>,
+    {
+        let exchange = self.context.begin(connection, request, Instant::now());
+        let result = exchange.await;
+        self.learn_idle_timeout(age, &result);
+        match result {
+            Ok(response) => Ok(response),
+            Err(error) => self.retry_unsent(error, repeatable, renewal).await,
+        }
+    }
+
+    /// The same over a new socket.
+    pub(super) async fn send_on_socket<R>(
+        &self,
+        io: Io,
+        request: Request<TrackedBody<B>>,
+        renewal: R,
+    ) -> SendResult<B, R::Error>
+    where
+        R: RequestRenewal<B>,
+    {
+        let field_limit = self.context.pool.field_limit.current();
+        let connection = Connection::open(io, field_limit).await;
+        let connection = connection.map_err(SendError::from)?;
+        match self.exchange_last(connection, request).await {
+            Err(error @ SendError::InvalidHead(_)) => self.retry_wider(error, renewal).await,
+            result => Ok(result?),
+        }
+    }
+
+    async fn exchange_last(
+        &self,
+        connection: Connection<B>,
+        request: Request<TrackedBody<B>>,
+    ) -> SendResult<B, SendError> {
+        let exchange = self.context.begin(connection, request, Instant::now());
+        exchange.await.map_err(|failed| match failed {
+            ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,
+        })
     }
 
     async fn send_on_new_connection<R>(
@@ -230,10 +301,7 @@ impl<B: OutgoingBody> Upstream<B> {
             Err(error) => return Ok(Err(error.into())),
         };
         renewal.renew(request.headers_mut()).await?;
-        let exchange = self.context.begin(connection, request, Instant::now());
-        Ok(exchange.await.map_err(|failed| match failed {
-            ExchangeError::Unsent { error, .. } | ExchangeError::MaybeSent(error) => error,
-        }))
+        Ok(self.exchange_last(connection, request).await)
     }
 
     async fn connect(&self) -> Result<Connection<B>, ConnectError> {
@@ -252,9 +320,10 @@ impl<B: OutgoingBody> Upstream<B> {
         }
     }
 
-    /// Closes every idle connection.
+    /// Closes every idle connection. An HTTP/2 connection in use closes after its last request.
     pub fn drop_idle(&self) {
         self.context.pool.clear();
+        self.http2.clear();
     }
 }
 

@@ -7,21 +7,23 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, HeaderName, Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Duration, Instant};
 
+use super::connection_tasks::{NewTasks, UploadSwitch};
 use super::continue_gate::ContinueGate;
+use super::stream_slots::StreamSlot;
 
 /// A body that can be sent as a request body.
 pub trait OutgoingBody:
-    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
 {
 }
 
 impl<B> OutgoingBody for B where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
 {
 }
 
@@ -85,6 +87,40 @@ impl UploadProgress {
     }
 }
 
+/// What a request body needs on a stream of HTTP/2.
+#[derive(Debug)]
+struct StreamUpload {
+    /// `None` once the body has been polled.
+    announced_to: Option<NewTasks>,
+    switch: Arc<UploadSwitch>,
+    trailers: Box<[HeaderName]>,
+    _slot: Arc<StreamSlot>,
+}
+
+impl StreamUpload {
+    /// hyper is about to begin the task of this upload.
+    fn announce(&mut self) {
+        if let Some(tasks) = self.announced_to.take() {
+            tasks.announce(Arc::clone(&self.switch));
+        }
+    }
+
+    /// The frame, of which only the announced trailers are left. `None` if none is left.
+    fn without_unannounced(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        let fields = match frame.into_trailers() {
+            Ok(fields) => fields,
+            Err(frame) => return Some(frame),
+        };
+        let mut kept = HeaderMap::new();
+        for (name, value) in &fields {
+            if self.trailers.contains(name) {
+                kept.append(name.clone(), value.clone());
+            }
+        }
+        (!kept.is_empty()).then(|| Frame::trailers(kept))
+    }
+}
+
 pin_project! {
     /// A request body that records its progress, and that is held back if the request expects a 100. A body without
     /// frames is not tracked, and costs nothing.
@@ -94,17 +130,21 @@ pin_project! {
         body: B,
         progress: Option<Arc<UploadProgress>>,
         gate: Option<ContinueGate>,
+        // For a stream of HTTP/2.
+        stream: Option<Box<StreamUpload>>,
     }
 }
 
 impl<B: Body> TrackedBody<B> {
-    /// The same request, with its body tracked.
+    /// The same request, in the form of HTTP/1.1, with its body tracked.
     pub(super) fn wrap(mut request: Request<B>) -> Request<Self> {
+        *request.version_mut() = Version::HTTP_11;
         if request.body().is_end_stream() {
             return request.map(|body| Self {
                 body,
                 progress: None,
                 gate: None,
+                stream: None,
             });
         }
         let gate = ContinueGate::for_request(&mut request);
@@ -112,7 +152,33 @@ impl<B: Body> TrackedBody<B> {
             body,
             progress: Some(Arc::new(UploadProgress::new())),
             gate,
+            stream: None,
         })
+    }
+
+    /// The body goes out on a stream of HTTP/2: at once, since no 100 is reported there, and with no other trailers
+    /// than these. Returns what ends the upload; `None` if there is nothing to upload.
+    pub(super) fn begin_stream(
+        &mut self,
+        tasks: &NewTasks,
+        slot: &Arc<StreamSlot>,
+        trailers: Box<[HeaderName]>,
+    ) -> Option<Arc<UploadSwitch>> {
+        self.gate = None;
+        self.progress.as_ref()?;
+        let switch = Arc::<UploadSwitch>::default();
+        self.stream = Some(Box::new(StreamUpload {
+            announced_to: Some(tasks.clone()),
+            switch: Arc::clone(&switch),
+            trailers,
+            _slot: Arc::clone(slot),
+        }));
+        Some(switch)
+    }
+
+    /// The body was not sent on that stream.
+    pub(super) fn leave_stream(&mut self) {
+        self.stream = None;
     }
 
     pub(super) fn progress(&self) -> Option<Arc<UploadProgress>> {
@@ -129,6 +195,9 @@ impl<B: Body<Data = Bytes>> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
+        if let Some(stream) = this.stream {
+            stream.announce();
+        }
         if let Some(gate) = this.gate {
             ready!(gate.poll_open(cx));
             *this.gate = None;
@@ -143,7 +212,12 @@ impl<B: Body<Data = Bytes>> Body for TrackedBody<B> {
                 Poll::Ready(Some(_)) => UploadStage::Sending,
             });
         }
-        polled
+        match (&this.stream, polled) {
+            (Some(stream), Poll::Ready(Some(Ok(frame)))) => {
+                Poll::Ready(stream.without_unannounced(frame).map(Ok))
+            }
+            (_, polled) => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {

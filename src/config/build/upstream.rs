@@ -28,6 +28,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let openapi_memory = values.read(&keys::UPSTREAM_OPENAPI_MEMORY);
     let cookies = values.read(&keys::UPSTREAM_COOKIES);
     let via = values.read(&keys::UPSTREAM_VIA);
+    let http2 = values.read(&keys::UPSTREAM_HTTP2);
     let connect_timeout = values.read(&keys::UPSTREAM_CONNECT_TIMEOUT);
     let head_timeout = values.read(&keys::UPSTREAM_HEAD_TIMEOUT);
     let stall_timeout = values.read(&keys::UPSTREAM_STALL_TIMEOUT);
@@ -46,6 +47,7 @@ pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
         openapi_memory: openapi_memory?,
         cookies: cookies?,
         via: via?,
+        http2: http2?,
         connect_timeout: connect_timeout?,
         head_timeout: head_timeout?,
         stall_timeout: stall_timeout?,

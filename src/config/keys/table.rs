@@ -12,7 +12,7 @@ use crate::config::guard::LocalUsers;
 use crate::config::login_store::LoginStore;
 use crate::config::token::{Algorithm, ClientAuth, GrantName};
 use crate::config::token_source::SourceTable;
-use crate::config::types::{AccessLog, LogFormat};
+use crate::config::types::{AccessLog, ApiHttp2, LogFormat};
 
 /// A duration that may be zero.
 const ANY: Duration = Duration::ZERO;
@@ -99,6 +99,13 @@ const UPSTREAM_COOKIES: Key<bool> = switch("upstream.cookies", Default("false"),
 
 const UPSTREAM_VIA: Key<bool> = switch("upstream.via", Default("true"),
     "Send a Via header, which makes it possible to detect loops. nginx does not compress responses to requests that have one.");
+
+const UPSTREAM_HTTP2: Key<ApiHttp2> = choice("upstream.http2", &[
+        ("match", ApiHttp2::Match),
+        ("always", ApiHttp2::Always),
+        ("never", ApiHttp2::Never),
+    ], Default("\"match\""),
+    "\"match\": over TLS, a request that came as HTTP/2 goes out as HTTP/2 if the API offers it; without TLS, only gRPC does. \"always\": every request but upgrades does, without TLS even if the API does not expect it. \"never\": none does.");
 
 const UPSTREAM_CONNECT_TIMEOUT: Key<Duration> = duration("upstream.connect_timeout", SOME, Default("\"10s\""),
     "How long name resolution, TCP, the corporate proxy and TLS may take together.");

@@ -140,6 +140,7 @@ fn other_value(key: &KeyInfo) -> String {
         ("token.algorithm", _) => "\"ES256\"".into(),
         ("guard.network", _) => "\"open\"".into(),
         ("upstream.openapi_security", _) => "\"keep\"".into(),
+        ("upstream.http2", _) => "\"always\"".into(),
         ("log.format", _) => "\"json\"".into(),
         (_, ValueKind::Choice) => "\"none\"".into(),
         (_, ValueKind::Duration(_)) => "\"7s\"".into(),

@@ -249,3 +249,38 @@ fn capacity_is_reserved_for_what_the_body_needs_and_never_beyond_the_limit() {
         );
     }
 }
+
+#[test]
+fn a_body_of_which_nothing_was_processed_begins_again_and_can_still_be_replayed() {
+    let client = ClientBody::sends(&["one ", "two ", "three"])
+        .with_length()
+        .pauses_before(2);
+    let mut kept = ReplayableBody::new(client, 64, None);
+    let mut first = kept.first_attempt();
+    assert_eq!(take(&mut first), "one two ");
+    let mut second = kept.restart().unwrap();
+    assert_eq!(second.size_hint().exact(), Some(13));
+    assert!(matches!(poll(&mut first), Poll::Pending));
+    assert_eq!(take(&mut second), "one two three.");
+    let mut third = kept.reclaim().replay().unwrap();
+    assert_eq!(take(&mut third), "one two three.");
+}
+
+#[test]
+fn trailers_are_sent_again_with_a_body_that_begins_again() {
+    let client = ClientBody::sends(&["one"]).with_trailers();
+    let mut kept = ReplayableBody::new(client, 64, None);
+    assert_eq!(take(&mut kept.first_attempt()), "one|.");
+    let mut second = kept.restart().unwrap();
+    assert!(!second.is_end_stream());
+    assert_eq!(take(&mut second), "one|.");
+}
+
+#[test]
+fn a_body_that_is_longer_than_the_copy_does_not_begin_again() {
+    let client = ClientBody::sends(&["one ", "two"]);
+    let mut kept = ReplayableBody::new(client, 5, None);
+    assert_eq!(take(&mut kept.first_attempt()), "one two.");
+    assert!(kept.restart().is_none());
+    assert!(kept.reclaim().replay().is_none());
+}

@@ -27,6 +27,7 @@ fn without_reaper(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Upstr
         openapi_memory: 64 << 20,
         cookies: false,
         via: false,
+        http2: config::ApiHttp2::Match,
         connect_timeout: LIMIT,
         head_timeout: LIMIT,
         stall_timeout: LIMIT,

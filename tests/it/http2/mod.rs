@@ -3,8 +3,11 @@
 
 mod peer;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 #[cfg(unix)]
@@ -208,6 +211,45 @@ async fn a_rejected_upload_ends_without_a_reset() {
     peer.send(head(201, END_STREAM, &request("GET", "/", &[])))
         .await;
     peer.ends_without_a_reset(201).await;
+}
+
+/// An API that answers an upload before it has ended, in this protocol, and never looks at it again.
+async fn hasty_api(is_http2: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut socket = listener.accept().await.unwrap().0;
+        if !is_http2 {
+            let _ = socket.read(&mut [0; 1000]).await;
+            let response = answer("200 OK", "", "done");
+            socket.write_all(&response).await.unwrap();
+            return std::future::pending().await;
+        }
+        let mut connection = h2::server::handshake(socket).await.unwrap();
+        let mut requests = Vec::new();
+        while let Some(Ok((request, mut response))) = connection.accept().await {
+            let head = http::Response::new(());
+            let mut content = response.send_response(head, false).unwrap();
+            content.send_data("done".into(), true).unwrap();
+            requests.push(request);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_upload_that_was_answered_early_is_reset_though_its_client_sends_nothing_more() {
+    for is_http2 in [false, true] {
+        let url = format!("http://{}", hasty_api(is_http2).await);
+        let mode = if is_http2 { "always" } else { "never" };
+        let proxy = Proxy::with(&url, &[("upstream.http2", mode)]).await;
+        let mut peer = Peer::connect(proxy.address).await;
+        peer.send(head(1, 0, &request("POST", "/", &[]))).await;
+        peer.send(frame(DATA, 0, 1, b"the first half")).await;
+        peer.ends_without_a_reset(1).await;
+        let frame = peer.read_until(|frame| frame.is(RST_STREAM, 1)).await;
+        assert_eq!(frame.unwrap().code(), NO_ERROR, "HTTP/2: {is_http2}");
+    }
 }
 
 /// Frames and heads that the library would log, with a caller's key where it would quote it.

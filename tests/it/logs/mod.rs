@@ -88,7 +88,7 @@ async fn an_access_line_in_json_has_caller_request_times_and_sizes() {
         json!({
             "level": "INFO", "target": "cupbearer::access", "message": "request",
             "caller": format!("uid:{}", rustix::process::getuid().as_raw()), "method": "POST", "path": "/items",
-            "protocol": "HTTP/1.1", "status": 200,
+            "protocol": "HTTP/1.1", "api_protocol": "HTTP/1.1", "status": 200,
             "request_id": "w-1", "trace_id": "0af7651916cd43dd8448eb211c80319c",
             "token_generation": 1, "bytes_in": 4, "bytes_out": 5,
         })
@@ -112,7 +112,7 @@ async fn an_access_line_as_text_has_the_same_fields() {
     let line = printed.lines().find(|line| line.contains("w-1")).unwrap();
     for part in [
         " INFO request ",
-        r#"method="POST" path="/items" protocol="HTTP/1.1" status=200 request_id="w-1" token_generation=1 "#,
+        r#"method="POST" path="/items" protocol="HTTP/1.1" api_protocol="HTTP/1.1" status=200 request_id="w-1" token_generation=1 "#,
         " head_ms=",
         " total_ms=",
         " bytes_in=4 bytes_out=5",
