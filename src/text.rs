@@ -145,6 +145,7 @@ pub fn escape_json(json: &str) -> String {
 
 /// Reads JSON from another program, and replaces in its strings what steers a terminal or deceives the eye. `None` if
 /// it cannot be read as a `T`.
+#[must_use]
 pub fn printable_json<T: DeserializeOwned>(json: &str) -> Option<T> {
     let mut value = serde_json::from_str(json).ok()?;
     clean(&mut value);

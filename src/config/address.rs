@@ -144,9 +144,12 @@ pub(crate) fn issuer(text: &str) -> Result<Url, InvalidValue> {
         Some(path) if path.starts_with('/') => format!("{start}{path}"),
         Some(_) | None => start.to_owned(),
     });
-    let encrypted = |named: String| match accepts(&named) {
-        true => named,
-        false => named.replacen("http://", "https://", 1),
+    let encrypted = |named: String| {
+        if accepts(&named) {
+            named
+        } else {
+            named.replacen("http://", "https://", 1)
+        }
     };
     if let Some(named) = named.map(encrypted)
         && accepts(&named)

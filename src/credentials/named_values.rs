@@ -116,10 +116,10 @@ fn value_of(
     let closed = end_of(bytes, to, |byte| b"\"'`])\\".contains(&byte));
     let is_quoted = bytes[to..closed].iter().any(|byte| b"\"'`".contains(byte));
     let may_have_spaces = spaces == Spaces::Anywhere || is_quoted;
-    let spaced = end_of(bytes, closed, is_space);
+    let after_spaces = end_of(bytes, closed, is_space);
     let is_assigned = |at: usize| bytes.get(at).is_some_and(|byte| b":=>".contains(byte));
-    let after = if may_have_spaces && is_assigned(spaced) {
-        spaced
+    let after = if may_have_spaces && is_assigned(after_spaces) {
+        after_spaces
     } else {
         closed
     };
@@ -127,8 +127,8 @@ fn value_of(
         let signs = bytes[after..].iter().take(3);
         let signs = signs.take_while(|byte| b":=>".contains(byte)).count();
         let value = after + signs;
-        let spaced = end_of(bytes, value, is_space);
-        let is_apart = after > closed || spaced > value;
+        let unspaced = end_of(bytes, value, is_space);
+        let is_apart = after > closed || unspaced > value;
         if is_apart && !may_have_spaces {
             return None;
         }
@@ -137,11 +137,11 @@ fn value_of(
             || (!is_apart || is_quoted) && contains_one(&name, &MORE_NAMES)
             || !is_apart && WHOLE_NAMES.contains(&name.as_str())
             || is_in_query && QUERY_NAMES.contains(&name.as_str());
-        let is_path = !is_apart && !is_quoted && !is_in_query && is_path(&bytes[spaced..]);
+        let is_path = !is_apart && !is_quoted && !is_in_query && is_path(&bytes[unspaced..]);
         if !is_secret || is_path {
             return None;
         }
-        spaced
+        unspaced
     } else {
         // An option and its value, or the two as members of a list.
         let value = end_of(bytes, closed, |byte| is_space(byte) || byte == b',');

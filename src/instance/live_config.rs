@@ -363,12 +363,11 @@ impl LiveConfig {
     /// The same with the API that these tokens are sent to, both of one configuration.
     pub(super) fn sign_in_target(&self) -> (Tokens, String) {
         let pending = self.notes.pending();
-        match pending.filter(|pending| pending.tokens.is_sign_in()) {
-            Some(pending) => (pending.tokens, pending.api),
-            None => {
-                let live = self.live();
-                (live.tokens(), live.api())
-            }
+        if let Some(pending) = pending.filter(|pending| pending.tokens.is_sign_in()) {
+            (pending.tokens, pending.api)
+        } else {
+            let live = self.live();
+            (live.tokens(), live.api())
         }
     }
 

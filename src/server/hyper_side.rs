@@ -21,6 +21,10 @@ pub(super) struct HyperSide<S: HttpService> {
     header_bytes: usize,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would cost each connection an allocation, and each poll a jump"
+)]
 enum HyperState<S: HttpService> {
     Active(Http1Connection<S>),
     /// hyper is created anew when the client sends something.

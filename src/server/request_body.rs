@@ -73,7 +73,7 @@ impl Drop for RequestBody {
 }
 
 /// Reads the rest of a body, within bounds. If that is not all of it, dropping `incoming` resets the stream with
-/// NO_ERROR once the response has been sent.
+/// `NO_ERROR` once the response has been sent.
 async fn discard(mut incoming: Incoming) {
     let mut left = MOST_DISCARDED;
     while let Some(Ok(frame)) = incoming.frame().await {

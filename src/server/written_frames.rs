@@ -2,7 +2,7 @@
 
 const HEADER: usize = 9;
 
-/// The type of RST_STREAM.
+/// The type of `RST_STREAM`.
 const RESET: u8 = 3;
 
 /// How far the frames have been written.

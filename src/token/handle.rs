@@ -119,14 +119,12 @@ impl Tokens {
     /// # Errors
     /// [`TokenUnavailable`] when that time has passed, or at once if the configuration is rejected.
     pub async fn bearer(&self) -> Result<Bearer, TokenUnavailable> {
-        match self.usable() {
-            Some(bearer) => Ok(bearer),
-            None => {
-                let sign_in = self.shared.sign_in.as_ref();
-                let session = sign_in.and_then(SignIn::session_of_person);
-                self.wait_for_bearer(session).await
-            }
+        if let Some(bearer) = self.usable() {
+            return Ok(bearer);
         }
+        let sign_in = self.shared.sign_in.as_ref();
+        let session = sign_in.and_then(SignIn::session_of_person);
+        self.wait_for_bearer(session).await
     }
 
     /// The same for a request that has had a token before: it is never sent for another person.

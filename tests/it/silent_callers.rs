@@ -61,7 +61,7 @@ async fn a_caller_that_does_not_read_is_disconnected_and_counts_as_one_that_has_
             }
             let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
             connection.write(head).await;
-            while connection.try_write(&[b'x'; 65536]).await {}
+            while connection.try_write(&b"x".repeat(65536)).await {}
             return;
         }
     })

@@ -75,11 +75,7 @@ pub(super) async fn run(
     reject_sign_in(&config)?;
     let withheld = child::secret_variables(&config);
     let (key, search_key) = (create_key()?, create_key()?);
-    let is_unrestricted = args.check.as_ref().is_some_and(|name| {
-        let mut callers = config.guard.callers.iter();
-        let rails = callers.find(|caller| caller.name == *name);
-        config.guard.rails.are_none() && rails.is_some_and(|caller| caller.rails.are_none())
-    });
+    let is_unrestricted = is_unrestricted(&config, args.check.as_deref());
     make_private(&mut config, [(name, &key), (SEARCHER, &search_key)]);
     if is_unrestricted {
         // With a rule, the guard would reject paths that it accepts for this caller, who has none.
@@ -101,18 +97,8 @@ pub(super) async fn run(
         address,
         key: &search_key,
     };
-    let preparations = async {
-        require_token(&running).await?;
-        match &args.openapi {
-            Some(location) => {
-                let named = openapi::named(location, &client).await;
-                named.map(Some).map_err(|error| (Exit::Failed, error))
-            }
-            None => Ok(None),
-        }
-    };
     let named = tokio::select! {
-        named = preparations => named?,
+        named = prepare(args, &running, &client) => named?,
         signal = next_end(&mut signals) => {
             let message = "ended by a signal; the program has not been run".to_owned();
             return Err((Exit::OfProgram(signal.exit_code()), message));
@@ -210,6 +196,27 @@ fn make_private(config: &mut Config, callers: [(&str, &Zeroizing<String>); 2]) {
             rails: rails.clone(),
         })
         .collect();
+}
+
+/// Whether nothing forbids the caller whose rules are checked anything.
+fn is_unrestricted(config: &Config, checked: Option<&str>) -> bool {
+    let mut callers = config.guard.callers.iter();
+    let caller = callers.find(|caller| checked == Some(caller.name.as_str()));
+    config.guard.rails.are_none() && caller.is_some_and(|caller| caller.rails.are_none())
+}
+
+/// What must be there before the program runs. Returns the document that `--openapi` names.
+async fn prepare(
+    args: &LearnArgs,
+    running: &RunningProxy,
+    client: &ProxyClient<'_>,
+) -> Result<Option<FoundDocument>, LearnFailure> {
+    require_token(running).await?;
+    let Some(location) = &args.openapi else {
+        return Ok(None);
+    };
+    let named = openapi::named(location, client).await;
+    named.map(Some).map_err(|error| (Exit::Failed, error))
 }
 
 /// Without a token, the program would get only errors, and there would be nothing to learn.

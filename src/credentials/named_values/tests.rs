@@ -13,7 +13,7 @@ const COMPACT: [&str; 25] = [
     r#"{"a":{"NAME":{"value":"VALUE"}}}"#,
     r#"{\"NAME\":\"VALUE\"}"#,
     r#""{\"a\":\"{\\\"NAME\\\":\\\"VALUE\\\"}\"}""#,
-    r#"{\u0022NAME\u0022\u003a\u0022VALUE\u0022}"#,
+    r"{\u0022NAME\u0022\u003a\u0022VALUE\u0022}",
     "{&quot;NAME&quot;:&quot;VALUE&quot;}",
     "{'NAME': 'VALUE'}",
     "{'NAME': b'VALUE'}",

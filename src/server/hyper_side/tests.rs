@@ -80,7 +80,8 @@ async fn what_hyper_has_not_parsed_is_neither_lost_nor_read_as_another_request()
         scene.client.write_all(first).await.unwrap();
         while !scene.slot.connection.is_in_head() {
             let side = &mut scene.side;
-            poll_fn(|cx| Poll::Ready(assert!(side.poll(cx).is_pending()))).await;
+            let is_pending = poll_fn(|cx| Poll::Ready(side.poll(cx).is_pending()));
+            assert!(is_pending.await);
             tokio::task::yield_now().await;
         }
         scene.side.rest();
