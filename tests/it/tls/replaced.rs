@@ -1,7 +1,9 @@
 //! The certificate of the listener is replaced while the proxy serves.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::pki::{Authority, ServerFiles, connect, fetch};
@@ -95,23 +97,29 @@ async fn a_certificate_is_replaced_while_the_configuration_file_is_invalid_or_wa
     let dead = format!("http://127.0.0.1:{}", closed_port().await);
     let waiting = with_tls.replace(&scene.servers[1].url(), &dead);
     let mut before = presented(&connector(), scene.address()).await;
-    for (count, text, note) in [
-        (1, format!("drian = 1\n{with_tls}"), "drian"),
-        (2, waiting, "waits for its first token"),
+    for (text, note) in [
+        (format!("drian = 1\n{with_tls}"), "drian"),
+        (waiting, "waits for its first token"),
     ] {
         scene.proxy.replace(&text);
         until(note, || has_note(note)).await;
         scene.files.write(&scene.authority.server("next"));
-        until("the pair is used", || scene.proxy.applied() == count).await;
-        let now = presented(&connector(), scene.address()).await;
-        assert_ne!(now, before, "{note}");
+        let now = timeout(Duration::from_secs(20), async {
+            loop {
+                let now = presented(&connector(), scene.address()).await;
+                if now != before {
+                    return now;
+                }
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("the pair is not used: {note}"));
         until(note, || has_note(note)).await; // a change that waits is examined again
         before = now;
     }
     scene.proxy.replace(&with_tls);
     until("the note is gone", || scene.proxy.notes().is_empty()).await;
     assert_eq!(presented(&connector(), scene.address()).await, before);
-    assert_eq!(scene.proxy.applied(), 2);
 }
 
 #[tokio::test]
