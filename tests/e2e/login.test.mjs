@@ -70,8 +70,9 @@ test("one sign-in with a browser ends in a 200, is renewed without the person, a
   const left = await run(CUPBEARER, logout);
   assert.equal(left.code, 0, left.stderr);
   assert.doesNotMatch(left.stderr, /note/);
-  assert.equal(server.requests.at(-1).path, "/token/revocation");
-  assert.equal(server.requests.at(-1).status, 200);
+  // A renewal that was in progress may end after it.
+  const revocations = server.requests.filter((one) => one.path === "/token/revocation");
+  assert.ok(revocations.length > 0 && revocations.every((one) => one.status === 200), JSON.stringify(revocations));
   assert.equal(await get(url), "503");
   assert.equal((await status(admin)).state, "expired");
   const count = server.requests.length;
