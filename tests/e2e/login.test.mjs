@@ -80,6 +80,32 @@ test("one sign-in with a browser ends in a 200, is renewed without the person, a
   assert.equal(server.requests.length, count, "something is still requested");
 });
 
+test("a renewal that is in progress at a sign-out signs nobody in again, and its refresh token is revoked too", async (t) => {
+  const { server, url, admin, login, logout } = await setUpLogin(t);
+  const { address, ended, output } = await beginLogin(t, login);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(address);
+  await signIn(page, "ada");
+  assert.equal(await ended(), 0, output.stderr);
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  let isHeld = false;
+  server.afterToken = () => {
+    isHeld = true;
+    return released;
+  };
+  await until(() => isHeld, "no renewal");
+  const left = await run(CUPBEARER, logout);
+  assert.equal(left.code, 0, left.stderr);
+  assert.equal(await get(url), "503");
+  release();
+  const revoked = () => server.requests.filter((one) => one.path === "/token/revocation").map((one) => one.status);
+  await until(() => revoked().length === 2, "the next refresh token is not revoked");
+  assert.deepEqual(revoked(), [200, 200]);
+  assert.equal(await get(url), "503");
+  assert.equal((await status(admin)).state, "expired");
+});
+
 test("a sign-in that begins on the page ends in a 200 with one more click", async (t) => {
   const { url, admin } = await setUpLogin(t);
   const page = await (await openBrowser(t)).newPage();
