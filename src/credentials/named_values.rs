@@ -239,7 +239,7 @@ fn end_of_word(bytes: &[u8], start: usize, form: Form) -> usize {
     at
 }
 
-/// The place after the closing quote; the end of the text if there is none.
+/// The position after the closing quote, or the end of the text if the quote is never closed.
 fn end_of_quotes(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
@@ -252,7 +252,7 @@ fn end_of_quotes(bytes: &[u8], start: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// The place after the closing bracket; the end of the text if there is none.
+/// The position after the closing bracket, or the end of the text if the bracket is never closed.
 fn end_of_brackets(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let mut at = start;

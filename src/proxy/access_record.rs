@@ -166,7 +166,7 @@ impl AccessRecord {
         }
     }
 
-    /// The protocol of the upstream's response; `None` if there is none.
+    /// The protocol of the upstream's response; `None` if the upstream has not responded.
     fn api_protocol(&self) -> Option<&'static str> {
         self.attempt?;
         Some(protocol_name(self.api_version))

@@ -17,7 +17,7 @@ pub(super) enum NotReplayed {
     TokenUnchanged,
     /// A person must sign in again.
     PersonNeeded,
-    /// The person for whom it was sent has signed out, and somebody has signed in since.
+    /// The person whose token it carried has signed out, and somebody has signed in since.
     SignedOut,
     /// A reload has replaced the configuration with which the request began.
     ConfigReplaced,
@@ -55,7 +55,7 @@ impl NotReplayed {
                 proxy_status!("no newer token, token.source returned the same one")
             }
             Self::PersonNeeded => proxy_status!("no newer token, only a person can sign in again"),
-            Self::SignedOut => proxy_status!("the person for whom it was sent has signed out"),
+            Self::SignedOut => proxy_status!("the person who was signed in has signed out"),
             Self::ConfigReplaced => {
                 proxy_status!("no newer token, the configuration has been replaced meanwhile")
             }

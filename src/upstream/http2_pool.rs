@@ -1,5 +1,5 @@
-//! The HTTP/2 connections to the upstream. A request takes a free stream of the first connection that has one; if there
-//! is none, it opens another connection, or waits for one that is being opened.
+//! The HTTP/2 connections to the upstream. A request takes a free stream of the first connection that has one. If every
+//! stream is taken, it opens another connection, or waits for one that is being opened.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,13 +15,13 @@ use crate::metrics::Metrics;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-struct Scene {
+struct ConnectionScene {
     client: TcpStream,
     tracked: Arc<TrackedConnection>,
     serving: JoinHandle<()>,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> ConnectionScene {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
@@ -37,14 +37,14 @@ async fn scene() -> Scene {
     let peer = Peer::unix(None);
     let stream = ClientStream::Tcp(stream);
     let serving = tokio::spawn(serve(stream, slot, peer, &make_service));
-    Scene {
+    ConnectionScene {
         client: client.unwrap(),
         tracked,
         serving,
     }
 }
 
-impl Scene {
+impl ConnectionScene {
     async fn request(&mut self) {
         self.client.write_all(REQUEST).await.unwrap();
         self.expect_response().await;
@@ -122,7 +122,7 @@ async fn a_resting_connection_obeys_every_stronger_command() {
 async fn only_a_connection_that_has_been_idle_for_a_while_is_told_to_rest() {
     let mut scene = scene().await;
     let limits = ConnectionLimits::of_a_minute(1);
-    let due_in = |scene: &Scene, ms: u64| {
+    let due_in = |scene: &ConnectionScene, ms: u64| {
         let now = scene.tracked.since() + ms;
         scene.tracked.due_command(&limits, now)
     };

@@ -16,13 +16,13 @@ use crate::metrics::Metrics;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-struct Scene<S: HttpService> {
+struct HyperScene<S: HttpService> {
     side: HyperSide<S>,
     client: TcpStream,
     slot: ConnectionSlot,
 }
 
-async fn scene() -> Scene<impl HttpService> {
+async fn scene() -> HyperScene<impl HttpService> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
@@ -37,14 +37,14 @@ async fn scene() -> Scene<impl HttpService> {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("answer")))
     });
     let service = TrackedService::new(service, Arc::clone(&slot.connection));
-    Scene {
+    HyperScene {
         side: HyperSide::new(io, service, limits.header_bytes),
         client: client.unwrap(),
         slot,
     }
 }
 
-impl<S: HttpService> Scene<S> {
+impl<S: HttpService> HyperScene<S> {
     /// What the client reads until the end of a response.
     async fn response(&mut self) -> String {
         let mut read = Vec::new();

@@ -1,4 +1,4 @@
-//! Connections that end, and those that are none: GOAWAY frame by frame.
+//! Connections that end, or never speak HTTP/2: GOAWAY frame by frame.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
