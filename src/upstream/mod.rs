@@ -36,6 +36,8 @@ mod send;
 mod shared_connection;
 mod stream_exchange;
 mod stream_slots;
+#[cfg(test)]
+mod test_config;
 mod upgrade;
 mod upload_progress;
 mod waker;

@@ -1,7 +1,10 @@
 //! What the refresh task makes of a real endpoint, and how an attempt depends on the assertion that it presents.
 
+use std::convert::Infallible;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
@@ -11,15 +14,10 @@ use crate::config::{self, ClientAuth};
 use crate::credentials::{Secret, SecretSource};
 use crate::token::grant::Grant;
 use crate::token::grant_error::GrantError;
-use crate::token::{AttemptCounter, Ownership, TokenState, refresh_task};
+use crate::token::{AttemptCounter, Ownership, TokenState, Tokens, refresh_task};
 
-#[tokio::test]
-async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
-    let endpoint = ScriptedEndpoint::new(|number| match number {
-        1 => answer("200 OK", "application/json", ""),
-        _ => answer("200 OK", "application/json", GOOD),
-    })
-    .await;
+/// The tokens of this endpoint, and the task that keeps them fresh.
+fn refreshing(endpoint: &ScriptedEndpoint) -> (Tokens, JoinHandle<Infallible>) {
     let (tokens, task) = refresh_task(
         &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
         client(),
@@ -28,7 +26,17 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
         None,
         AttemptCounter::default(),
     );
-    let task = tokio::spawn(task.run());
+    (tokens, tokio::spawn(task.run()))
+}
+
+#[tokio::test]
+async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
+    let endpoint = ScriptedEndpoint::new(|number| match number {
+        1 => answer("200 OK", "application/json", ""),
+        _ => answer("200 OK", "application/json", GOOD),
+    })
+    .await;
+    let (tokens, task) = refreshing(&endpoint);
     let first = tokens.settled().await;
     assert_eq!(
         first.last_error.as_deref(),
@@ -50,15 +58,7 @@ async fn an_empty_200_is_an_error_and_the_next_response_is_used() {
 async fn short_tokens_stay_fresh_over_real_sockets_and_real_time() {
     let body = r#"{"access_token":"abc.def","token_type":"Bearer","expires_in":2}"#;
     let endpoint = ScriptedEndpoint::new(move |_| answer("200 OK", "application/json", body)).await;
-    let (tokens, task) = refresh_task(
-        &proxy_config(config(endpoint.url.clone(), ClientAuth::Basic)),
-        client(),
-        reader(),
-        Ownership::default(),
-        None,
-        AttemptCounter::default(),
-    );
-    let task = tokio::spawn(task.run());
+    let (tokens, task) = refreshing(&endpoint);
     tokens.bearer().await.unwrap();
     for _ in 0..50 {
         tokens.bearer().await.unwrap();

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::super::test_config::{config_of, tls_without_roots};
 use super::*;
 use crate::config;
 use crate::upstream::WithoutRenewal;
@@ -28,41 +29,9 @@ type TestRequest = Request<TestBody>;
 
 /// An upstream without TLS that is expected to speak HTTP/2.
 fn upstream_at(address: std::net::SocketAddr, pool_idle: Duration) -> Upstream<TestBody> {
-    let mut config = config_for(address, config::ApiHttp2::Always);
+    let mut config = config_of(address, config::ApiHttp2::Always, LIMIT);
     config.pool_idle = pool_idle;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    Upstream::uncounted(&config, &tls)
-}
-
-fn config_for(address: std::net::SocketAddr, http2: config::ApiHttp2) -> config::UpstreamConfig {
-    config::UpstreamConfig {
-        san: None,
-        url: config::Origin {
-            scheme: http::uri::Scheme::HTTP,
-            authority: address.to_string().parse().unwrap(),
-        },
-        proxy: None,
-        client_certificate: None,
-        headers: Vec::new(),
-        rewrite: false,
-        openapi: Vec::new(),
-        openapi_removes_security: true,
-        docs_note: false,
-        openapi_memory: 64 << 20,
-        cookies: false,
-        via: false,
-        http2,
-        connect_timeout: LIMIT,
-        head_timeout: LIMIT,
-        stall_timeout: LIMIT,
-        pool_idle: LIMIT,
-        retry_body: 0,
-    }
+    Upstream::uncounted(&config, &tls_without_roots())
 }
 
 async fn listen() -> (TcpListener, Upstream<TestBody>) {
@@ -404,7 +373,7 @@ fn the_mode_decides_which_requests_are_to_go_out_as_http2() {
         (Never, true, [false; 4]),
         (Never, false, [false; 4]),
     ] {
-        let mut config = config_for(address, mode);
+        let mut config = config_of(address, mode, LIMIT);
         if is_tls {
             config.url.scheme = http::uri::Scheme::HTTPS;
         }

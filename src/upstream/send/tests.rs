@@ -5,42 +5,15 @@ use http_body_util::{BodyExt as _, Empty};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::super::test_config::{config_of, tls_without_roots};
 use super::*;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// An upstream whose idle connections are not checked by a reaper.
 fn without_reaper(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Upstream<Empty<Bytes>> {
-    let config = config::UpstreamConfig {
-        san: None,
-        url: config::Origin {
-            scheme: http::uri::Scheme::HTTP,
-            authority: address.to_string().parse().unwrap(),
-        },
-        proxy: None,
-        client_certificate: None,
-        headers: Vec::new(),
-        rewrite: false,
-        openapi: Vec::new(),
-        openapi_removes_security: true,
-        docs_note: false,
-        openapi_memory: 64 << 20,
-        cookies: false,
-        via: false,
-        http2: config::ApiHttp2::Match,
-        connect_timeout: LIMIT,
-        head_timeout: LIMIT,
-        stall_timeout: LIMIT,
-        pool_idle: LIMIT,
-        retry_body: 0,
-    };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    Upstream::without_reaper(&config, &tls, metrics)
+    let config = config_of(address, config::ApiHttp2::Match, LIMIT);
+    Upstream::without_reaper(&config, &tls_without_roots(), metrics)
 }
 
 async fn ask(upstream: &Upstream<Empty<Bytes>>, now: Instant) {

@@ -4,18 +4,25 @@ use std::fs;
 
 use super::paths::api;
 use super::*;
+use crate::cli::init::answers::NewConfig;
 
-#[test]
-fn the_commands_to_type_next_are_quoted_for_the_shell() {
-    let without_command = InitArgs {
+/// The secret in a file: a command in the configuration would have to be named in any case.
+fn without_command() -> InitArgs {
+    InitArgs {
         secret_command: None,
         secret_file: Some("/run/secrets/client_secret".into()),
         ..api()
-    };
-    let config = parse::answers_in_flags(&without_command)
-        .ok()
-        .and_then(|answers| answers.complete().ok())
-        .unwrap();
+    }
+}
+
+fn answered(flags: &InitArgs) -> NewConfig {
+    let answers = parse::answers_in_flags(flags).ok().unwrap();
+    answers.complete().unwrap()
+}
+
+#[test]
+fn the_commands_to_type_next_are_quoted_for_the_shell() {
+    let config = answered(&without_command());
     let path = Path::new("/my files/it's \"c\".toml");
     let nowhere = surroundings(Path::new("/nowhere"));
     let free = PortState::Free;
@@ -34,10 +41,7 @@ fn the_commands_to_type_next_are_quoted_for_the_shell() {
 
 #[test]
 fn a_taken_port_is_named_and_another_one_proposed() {
-    let config = parse::answers_in_flags(&api())
-        .ok()
-        .and_then(|answers| answers.complete().ok())
-        .unwrap();
+    let config = answered(&api());
     let path = Path::new("/c.toml");
     let nowhere = surroundings(Path::new("/nowhere"));
     let taken = PortState::Taken {
@@ -64,16 +68,7 @@ fn a_taken_port_is_named_and_another_one_proposed() {
 
 #[test]
 fn the_command_to_type_next_names_the_file_where_a_variable_names_another() {
-    // A command in the file would have to be named in any case.
-    let without_command = InitArgs {
-        secret_command: None,
-        secret_file: Some("/run/secrets/client_secret".into()),
-        ..api()
-    };
-    let config = parse::answers_in_flags(&without_command)
-        .ok()
-        .and_then(|answers| answers.complete().ok())
-        .unwrap();
+    let config = answered(&without_command());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cupbearer.toml");
     fs::write(&path, "").unwrap();
