@@ -1,6 +1,7 @@
 # The image of a sidecar: a static binary and the certificate authorities, and nothing else.
 #
 #   docker build --tag cupbearer .                          # docker buildx build --platform … for other processors
+#   docker buildx build --build-context build=FOLDER …      # FOLDER/cupbearer and FOLDER/ca-certificates.crt, compiles nothing
 #
 # docs/sidecar.md explains how to run it; tests/e2e/image.test.mjs tests it.
 

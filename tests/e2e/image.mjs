@@ -1,26 +1,34 @@
 // Builds the image of the Dockerfile and runs it, without a registry and without a container engine.
 //
-// The build image is empty, with this machine's /usr mounted over it, and compiles as packaging/build does: what that
-// needs comes from PyPI, crates.io and rustup. Needs root (chroots, mounts, other users).
+// It contains the binary under test. With FULL_SIZE=1 the Dockerfile compiles the program, as for a user: the build
+// image is empty, with this machine's /usr mounted over it, and what packaging/build needs comes from PyPI, crates.io
+// and rustup. Needs root (chroots, mounts, other users).
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { recordOutput } from "./printed.mjs";
+import { CUPBEARER } from "./support.mjs";
 
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Kept between runs, so that only changes are compiled. */
+/** Whether the Dockerfile compiles the program. */
+export const COMPILES = Boolean(process.env.FULL_SIZE);
+
+/** What the Dockerfile compiles is kept between runs, so that only changes are compiled. */
 const TARGET = join(ROOT, "target/image");
 
 /** Without optimisation: takes 2 min instead of 6, and makes a larger binary than a release. */
 const PROFILE = "quick";
 
-/** Builds the image for a platform, and returns its files and its configuration. */
+/**
+ * Builds the image for a platform, and returns its files, its configuration, and the libraries that its program needs:
+ * none if the Dockerfile compiled it, and the C library if cargo test did.
+ */
 export function buildImage(directory, platform = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`) {
   assert.equal(process.getuid(), 0, "building and running an image needs root");
   const buildah = (...args) => {
@@ -28,6 +36,27 @@ export function buildImage(directory, platform = `linux/${process.arch === "arm6
     const env = { ...process.env, BUILDAH_ISOLATION: "chroot" };
     return execFileSync("buildah", [...store, ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
   };
+  const program = COMPILES ? toCompile(directory, buildah) : readyProgram(directory);
+  const revision = "--build-arg=REVISION=0123abc";
+  // Docker's format, since the OCI format has no HEALTHCHECK.
+  buildah("bud", "--quiet", "--format=docker", `--platform=${platform}`, revision, ...program, "--tag=localhost/cupbearer", ROOT);
+  const container = buildah("from", `--platform=${platform}`, "localhost/cupbearer");
+  const { config } = JSON.parse(buildah("inspect", "--type=image", "localhost/cupbearer")).Docker;
+  const files = buildah("mount", container);
+  return { files, config, libraries: COMPILES ? [] : librariesOf(CUPBEARER) };
+}
+
+/** Options with which the stage that compiles gives way to a folder with the binary under test. */
+function readyProgram(directory) {
+  const folder = join(directory, "ready");
+  mkdirSync(folder);
+  execFileSync("strip", ["-o", join(folder, "cupbearer"), CUPBEARER]);
+  copyFileSync("/etc/ssl/certs/ca-certificates.crt", join(folder, "ca-certificates.crt"));
+  return [`--build-context=build=${folder}`];
+}
+
+/** Options with which the program is compiled, by this machine's Rust. */
+function toCompile(directory, buildah) {
   const system = buildah("from", "scratch");
   buildah("add", "--quiet", system, emptySystem(join(directory, "build-files")), "/");
   // pip comes with certificate authorities of its own; this machine may have others.
@@ -47,15 +76,15 @@ export function buildImage(directory, platform = `linux/${process.arch === "arm6
     [TARGET]: "/src/target",
   };
   const volumes = Object.entries(mounts).map(([from, to]) => `--volume=${from}:${to}`);
-  const args = { BUILD_IMAGE: "localhost/build", PROFILE, REVISION: "0123abc" };
-  const buildArgs = Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`);
   // By default buildah allows 1024 open files, which are too few for zig.
   const openFiles = execFileSync("bash", ["-c", "ulimit -Hn"], { encoding: "utf8" }).trim();
-  // Docker's format, since the OCI format has no HEALTHCHECK.
-  buildah("bud", "--quiet", "--format=docker", `--ulimit=nofile=${openFiles}:${openFiles}`, `--platform=${platform}`, ...buildArgs, ...volumes, "--tag=localhost/cupbearer", ROOT);
-  const container = buildah("from", `--platform=${platform}`, "localhost/cupbearer");
-  const { config } = JSON.parse(buildah("inspect", "--type=image", "localhost/cupbearer")).Docker;
-  return { files: buildah("mount", container), config };
+  return ["--build-arg=BUILD_IMAGE=localhost/build", `--build-arg=PROFILE=${PROFILE}`, `--ulimit=nofile=${openFiles}:${openFiles}`, ...volumes];
+}
+
+/** The shared libraries of a program, by the paths at which it expects them. */
+function librariesOf(program) {
+  const text = execFileSync("ldd", [program], { encoding: "utf8" });
+  return [...text.matchAll(/\/\S+/g)].map(([path]) => path);
 }
 
 /** The folders over which this machine's folders are mounted, and its links such as /lib. */
@@ -82,7 +111,7 @@ export function filesBelow(directory) {
  * namespace of the caller. `mounts` are [from, to] and read-only, `args` replace the image's command, `calls` are the
  * only system calls that it may make (`exec` does not work with them, since crun needs others).
  */
-export function runImage(scene, directory, { files, config }, { env = {}, mounts = [], args = config.Cmd ?? [], calls } = {}) {
+export function runImage(scene, directory, { files, config, libraries }, { env = {}, mounts = [], args = config.Cmd ?? [], calls } = {}) {
   const bundle = join(directory, "bundle");
   const crun = ["--cgroup-manager=disabled", `--root=${join(directory, "crun")}`];
   mkdirSync(bundle);
@@ -104,8 +133,8 @@ export function runImage(scene, directory, { files, config }, { env = {}, mounts
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"] },
-      // Every container engine mounts these two.
-      ...[...mounts, ["/etc/hosts", "/etc/hosts"], ["/etc/resolv.conf", "/etc/resolv.conf"]].map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
+      // Every container engine mounts /etc/hosts and /etc/resolv.conf.
+      ...[...mounts, ...["/etc/hosts", "/etc/resolv.conf", ...libraries].map((path) => [path, path])].map(([source, destination]) => ({ source, destination, type: "bind", options: ["rbind", "ro"] })),
     ],
     linux: { namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })) }, // the network is the caller's
   };
