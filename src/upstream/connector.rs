@@ -87,7 +87,7 @@ impl Connector {
             .unwrap_or_else(|_| Err(self.timed_out()));
         let io = self.counted(connected)?;
         Ok(if io.chose_http2().unwrap_or(true) {
-            Negotiated::Http2(io)
+            Negotiated::Http2(io.for_many_requests())
         } else {
             Negotiated::Http1(io)
         })

@@ -29,8 +29,8 @@ const LARGE_TLS_BUFFER_BYTES: usize = 256 << 10;
 /// response still waits to be read. A write therefore does not report that the peer has closed the connection. The
 /// read that follows the response does.
 ///
-/// During an upload, an upstream may stop reading for as long as our own limits allow, so the system's user timeout
-/// is raised to match them.
+/// During an upload over HTTP/1.1, an upstream may stop reading for as long as our own limits allow, so the system's
+/// user timeout is raised to match them.
 #[derive(Debug)]
 pub(super) struct Io {
     stream: PlainOrTls,
@@ -112,6 +112,15 @@ impl Io {
     pub(super) fn counted(mut self, open: ActiveGuard) -> Self {
         self.open = Some(open);
         self
+    }
+
+    /// The same connection for many requests at a time. A dead path must not go unnoticed for longer because one of
+    /// them uploads, and an API that keeps an upload waiting does that by the window of its stream.
+    pub(super) fn for_many_requests(self) -> Self {
+        Self {
+            upload_user_timeout: USER_TIMEOUT,
+            ..self
+        }
     }
 
     fn socket(&self) -> &TcpStream {

@@ -144,6 +144,8 @@ export async function startFarServer(scene, program, addresses) {
     ip(`link set near${number} up`);
   }
   return {
+    /** What the program has printed. */
+    output,
     /** Takes the far end of a link down. Our side is not notified about the connections that use it. */
     cut: (number) => ip(`link set far${number} down`, child.pid),
   };

@@ -165,3 +165,14 @@ async fn the_user_timeout_is_raised_during_an_upload_and_restored_after_it() {
     io.read_exact(&mut [0; 6]).await.unwrap();
     assert_eq!(limit(&io), Some(USER_TIMEOUT));
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_user_timeout_of_a_connection_for_many_requests_stays_during_an_upload() {
+    let (io, _peer) = pair().await;
+    let mut io = io.for_many_requests();
+    set_user_timeout(io.socket(), USER_TIMEOUT);
+    io.write_all(&vec![0; UPLOAD_BYTES]).await.unwrap();
+    let limit = SockRef::from(io.socket()).tcp_user_timeout().unwrap();
+    assert_eq!(limit, Some(USER_TIMEOUT));
+}
