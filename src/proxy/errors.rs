@@ -237,9 +237,10 @@ fn upstream_reason(error: &SendError) -> Reason {
         SendError::HeadTimeout { .. } => Reason::UpstreamHeadTimeout,
         SendError::CallerStalled { .. } => Reason::ClientTimeout,
         SendError::CallerBody { .. } => Reason::BadRequest,
-        SendError::Closed { .. } | SendError::Reset { .. } | SendError::Refused => {
-            Reason::UpstreamClosed
-        }
+        SendError::Closed { .. }
+        | SendError::Reset { .. }
+        | SendError::Refused
+        | SendError::Http1Required => Reason::UpstreamClosed,
         SendError::Connect(ConnectError::NotHttp2)
         | SendError::InvalidHttp2 { .. }
         | SendError::InvalidHead(_)

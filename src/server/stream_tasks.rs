@@ -160,3 +160,6 @@ impl Future for StreamTask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

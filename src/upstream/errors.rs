@@ -118,6 +118,12 @@ pub enum SendError {
         "the API refused the request before it processed it (GOAWAY or REFUSED_STREAM), and it could not be sent again"
     )]
     Refused,
+    /// The API accepts the request over HTTP/1.1 only, and it could not be sent again.
+    #[error(
+        "the API accepts the request over HTTP/1.1 only (HTTP_1_1_REQUIRED), and it could not be sent again; set \
+         upstream.http2 = \"never\""
+    )]
+    Http1Required,
     /// The response is not valid HTTP/2.
     #[error("the response is not a valid HTTP/2 message")]
     InvalidHttp2 {
@@ -166,6 +172,8 @@ impl SendError {
 enum StreamFault {
     /// The API has processed nothing of it: its number is above that of a GOAWAY, or it was refused.
     Unprocessed,
+    /// The API has reset it, since it requires HTTP/1.1 for it.
+    Http1Required,
     /// The API has reset it for another reason.
     Reset,
     /// We have, because the client's body broke off.
@@ -184,7 +192,10 @@ impl StreamFault {
             return Self::Other;
         };
         let has = |start: &str| words.starts_with(start);
-        if has("connection error received: ") || has("stream error received: refused stream") {
+        if has("stream error received: endpoint requires HTTP/1.1") {
+            Self::Http1Required
+        } else if has("connection error received: ") || has("stream error received: refused stream")
+        {
             Self::Unprocessed
         } else if has("stream error received: ") {
             Self::Reset
@@ -204,6 +215,7 @@ impl SendError {
     pub(super) fn from_stream(source: hyper::Error) -> Self {
         match StreamFault::of(&source) {
             StreamFault::Unprocessed => Self::Refused,
+            StreamFault::Http1Required => Self::Http1Required,
             StreamFault::Reset => Self::Reset { source },
             StreamFault::CallerBody => Self::CallerBody { source },
             StreamFault::Invalid => Self::InvalidHttp2 { source },
@@ -238,7 +250,8 @@ impl BodyError {
     pub(super) fn of_stream(source: hyper::Error) -> Self {
         match StreamFault::of(&source) {
             StreamFault::Unprocessed => Self::GoneAway,
-            StreamFault::Reset
+            StreamFault::Http1Required
+            | StreamFault::Reset
             | StreamFault::CallerBody
             | StreamFault::Invalid
             | StreamFault::Other => Self::Closed { source },

@@ -81,7 +81,9 @@ impl<B: OutgoingBody> Upstream<B> {
                 now = Instant::now();
             }
             let stream = match route {
-                Route::Stream(stream) => stream,
+                Route::Stream(stream) if stream.is_within_limit() => stream,
+                Route::Stream(_) if repeats.unprocessed() => continue,
+                Route::Stream(_) => return Err(SendError::Refused.into()),
                 Route::Idle(connection, age) => {
                     self.begin_http1(&mut request);
                     let sending =
@@ -104,6 +106,10 @@ impl<B: OutgoingBody> Upstream<B> {
                 StreamError::Refused if repeats.unprocessed() => match renewal.restart() {
                     Some(request) => TrackedBody::wrap(request),
                     None => return Err(SendError::Refused.into()),
+                },
+                StreamError::Http1Required => match renewal.restart() {
+                    Some(request) => return self.send_as_http1(request, renewal).await,
+                    None => return Err(SendError::Http1Required.into()),
                 },
                 StreamError::MaybeSent(error @ SendError::Closed { .. }) if repeats.lost() => {
                     match renewal.copy() {
@@ -170,6 +176,20 @@ impl<B: OutgoingBody> Upstream<B> {
                 Ok(Route::Stream(stream))
             }
         }
+    }
+
+    /// Sends a request over HTTP/1.1 that the API does not accept as HTTP/2.
+    async fn send_as_http1<R>(
+        &self,
+        request: Request<B>,
+        renewal: R,
+    ) -> Result<Response<ResponseBody<B>>, R::Error>
+    where
+        R: RequestRenewal<B>,
+    {
+        let mut request = TrackedBody::wrap(request);
+        framing::announce_chunked(&mut request);
+        self.send_on_new_connection(request, renewal).await
     }
 
     /// The request goes out over HTTP/1.1 after all.

@@ -247,7 +247,7 @@ impl<B: OutgoingBody> Upstream<B> {
         })
     }
 
-    async fn send_on_new_connection<R>(
+    pub(super) async fn send_on_new_connection<R>(
         &self,
         request: Request<TrackedBody<B>>,
         mut renewal: R,

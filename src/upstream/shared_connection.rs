@@ -102,6 +102,13 @@ pub(super) struct ReservedStream<B: OutgoingBody> {
     pub(super) slot: Arc<StreamSlot>,
 }
 
+impl<B: OutgoingBody> ReservedStream<B> {
+    /// Whether a request begins its stream as soon as it is handed over. The API may have lowered its limit meanwhile.
+    pub(super) fn is_within_limit(&self) -> bool {
+        self.slot.is_within_limit()
+    }
+}
+
 /// A stream in use. Dropping it ends the upload too, if that has not ended.
 pub(super) struct ApiStream {
     pub(super) slot: Arc<StreamSlot>,

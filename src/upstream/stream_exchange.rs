@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
 use super::errors::SendError;
@@ -23,6 +24,8 @@ pub(super) enum StreamError<B> {
     Unsent(Box<Request<TrackedBody<B>>>),
     /// The API has processed nothing of the request.
     Refused,
+    /// The API has processed nothing of the request, and accepts it over HTTP/1.1 only.
+    Http1Required,
     /// The request may have reached the upstream.
     MaybeSent(SendError),
 }
@@ -66,11 +69,21 @@ impl<B: OutgoingBody> ExchangeContext<B> {
             }
         };
         framing::check(&mut response, false).map_err(StreamError::MaybeSent)?;
+        without_invented_reason(&mut response);
         let limit = self
             .stall_limit(&response)
             .filter(|_| !is_grpc(response.headers()));
         let stall = StallTimer::new(limit, upload);
         Ok(response.map(|incoming| ResponseBody::of_stream(incoming, stream, stall)))
+    }
+}
+
+/// HTTP/2 has no reason phrases. For a status that hyper does not know, it would write `<none>` to a client of
+/// HTTP/1.1.
+fn without_invented_reason<B>(response: &mut Response<B>) {
+    if response.status().canonical_reason().is_none() {
+        let empty = ReasonPhrase::from_static(b"");
+        response.extensions_mut().insert(empty);
     }
 }
 
@@ -84,6 +97,7 @@ fn accepted<B>(result: HyperResult<B>) -> Result<Response<Incoming>, StreamError
     }
     Err(match SendError::from_stream(error.into_error()) {
         SendError::Refused => StreamError::Refused,
+        SendError::Http1Required => StreamError::Http1Required,
         error => StreamError::MaybeSent(error),
     })
 }

@@ -35,6 +35,12 @@ pub(super) enum IdleCheck {
     Until(Instant),
 }
 
+impl SlotState {
+    fn most(&self) -> usize {
+        self.limit.min(MOST_STREAMS as usize)
+    }
+}
+
 impl StreamSlots {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -55,7 +61,7 @@ impl StreamSlots {
     /// A slot for one request, if the API accepts one now.
     pub(super) fn reserve(self: &Arc<Self>) -> Option<StreamSlot> {
         let mut state = self.lock();
-        let is_free = !state.is_retired && state.open < state.limit.min(MOST_STREAMS as usize);
+        let is_free = !state.is_retired && state.open < state.most();
         is_free.then(|| {
             state.open += 1;
             StreamSlot(Arc::clone(self))
@@ -121,6 +127,12 @@ impl StreamSlot {
     /// The connection of this stream gets no further request.
     pub(super) fn retire_connection(&self) {
         self.0.retire();
+    }
+
+    /// Whether the API still accepts as many requests as hold a slot.
+    pub(super) fn is_within_limit(&self) -> bool {
+        let state = self.0.lock();
+        state.open <= state.most()
     }
 }
 

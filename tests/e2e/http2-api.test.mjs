@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import http2 from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startTokens } from "./soak_servers.mjs";
-import { configurationFor, writeSecret } from "./stand_ins.mjs";
+import { configurationFor, issueCertificate, writeSecret } from "./stand_ins.mjs";
 import { curl, run, startProxy, temporaryDirectory, until } from "./support.mjs";
 
 /** What an API sees of a request. */
@@ -20,7 +20,7 @@ const echo = async (request, response) => {
 };
 
 test("over TLS, a request goes out in the protocol in which it came, if the API offers that", async (t) => {
-  const { cert, key, authority } = await certificate(t);
+  const { cert, key, authority } = await issueCertificate(t);
   const both = await listen(t, http2.createSecureServer({ allowHTTP1: true, cert, key }), "https");
   const { proxy } = await setUp(t, both, { authority, config: '[log]\naccess = "all"' });
   const session = open(t, proxy.url);
@@ -43,7 +43,7 @@ test("over TLS, a request goes out in the protocol in which it came, if the API 
 });
 
 test("an API that does not offer HTTP/2 gets HTTP/1.1 from everyone, over connections that are used again", async (t) => {
-  const { cert, key, authority } = await certificate(t);
+  const { cert, key, authority } = await issueCertificate(t);
   const server = createTlsServer({ cert, key });
   let connections = 0;
   server.on("secureConnection", () => (connections += 1));
@@ -57,6 +57,21 @@ test("an API that does not offer HTTP/2 gets HTTP/1.1 from everyone, over connec
     assert.deepEqual([seen.httpVersion, seen.body, seen.headers.te, seen.headers.host], ["1.1", "content", "trailers", new URL(api.url).host]);
   }
   assert.equal(connections, 1);
+});
+
+test("a request that the API resets with HTTP_1_1_REQUIRED goes out once more over HTTP/1.1, with its body", async (t) => {
+  const { cert, key, authority } = await issueCertificate(t);
+  const server = http2.createSecureServer({ allowHTTP1: true, cert, key });
+  const versions = [];
+  const api = await listen(t, server, "https", (request, response) => {
+    versions.push(request.httpVersion);
+    if (request.httpVersion === "2.0") return request.stream.close(http2.constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    return echo(request, response);
+  });
+  const { proxy } = await setUp(t, api, { authority });
+  const { headers, text } = await ask(open(t, proxy.url), { ":method": "POST", ":path": "/" }, "content");
+  assert.deepEqual([headers[":status"], JSON.parse(text).body], [200, "content"]);
+  assert.deepEqual(versions, ["2.0", "1.1"]);
 });
 
 test("with upstream.http2 = \"always\", HTTP/1.1 crosses to HTTP/2 and back", async (t) => {
@@ -205,17 +220,4 @@ async function ask(session, headers, body) {
   const [response] = await once(stream, "response");
   const text = (await stream.toArray()).join("");
   return { headers: response, text };
-}
-
-/** A certificate for the API. */
-async function certificate(t) {
-  const directory = await temporaryDirectory(t);
-  const path = (name) => join(directory, name);
-  const names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
-  const newKey = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90"];
-  const ca = await run("openssl", [...newKey, "-subj", "/CN=CA", "-keyout", path("ca.key"), "-out", path("ca.pem")]);
-  assert.equal(ca.code, 0, ca.stderr);
-  const leaf = await run("openssl", [...newKey, "-subj", "/CN=api", ...names, "-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-keyout", path("tls.key"), "-out", path("tls.crt")]);
-  assert.equal(leaf.code, 0, leaf.stderr);
-  return { cert: readFileSync(path("tls.crt")), key: readFileSync(path("tls.key")), authority: path("ca.pem") };
 }

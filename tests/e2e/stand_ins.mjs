@@ -1,15 +1,16 @@
 // A proxy between a stand-in token endpoint and a stand-in upstream, for tests of load and of the process's
 // lifecycle, and functions that send requests to it. Needs no packages.
 
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer, request as send } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
 import { registerSecret, registerToken } from "./printed.mjs";
 import { startTokens } from "./soak_servers.mjs";
-import { startProxy, temporaryDirectory } from "./support.mjs";
+import { run, startProxy, temporaryDirectory } from "./support.mjs";
 
 export const SECRET = "stand-in-s3cret-0123456789";
 
@@ -119,3 +120,16 @@ export async function sendAtRate(one, rate, forMs, { evenly = false } = {}) {
 }
 
 const PACE_MS = 5;
+
+/** A certificate for 127.0.0.1 with its key, and the file of its authority. */
+export async function issueCertificate(t) {
+  const directory = await temporaryDirectory(t);
+  const path = (name) => join(directory, name);
+  const names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
+  const newKey = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90"];
+  const ca = await run("openssl", [...newKey, "-subj", "/CN=CA", "-keyout", path("ca.key"), "-out", path("ca.pem")]);
+  assert.equal(ca.code, 0, ca.stderr);
+  const leaf = await run("openssl", [...newKey, "-subj", "/CN=api", ...names, "-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-keyout", path("tls.key"), "-out", path("tls.crt")]);
+  assert.equal(leaf.code, 0, leaf.stderr);
+  return { cert: readFileSync(path("tls.crt")), key: readFileSync(path("tls.key")), authority: path("ca.pem") };
+}

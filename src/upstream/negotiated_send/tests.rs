@@ -21,6 +21,9 @@ use crate::upstream::WithoutRenewal;
 
 mod bodies;
 mod endings;
+mod http1_required;
+mod limits;
+mod raw;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -119,6 +122,16 @@ fn serve(mut connection: ServerConnection) -> mpsc::UnboundedReceiver<Accepted> 
 
 fn respond(mut response: SendResponse<Bytes>) {
     response.send_response(Response::new(()), true).unwrap();
+}
+
+/// Waits until this holds.
+async fn until(mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, waiting).await.expect("in time");
 }
 
 async fn next(requests: &mut mpsc::UnboundedReceiver<Accepted>) -> Accepted {

@@ -2,43 +2,17 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::raw::{GOAWAY, HEADERS, RawServer, frame};
 use super::*;
-
-/// A frame without flags, and its type.
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    let mut frame = vec![0, 0, length, kind, 0, 0, 0, 0, 0];
-    frame.extend_from_slice(payload);
-    frame
-}
-
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const HEADERS: u8 = 1;
-
-/// Reads frames until a HEADERS frame has arrived.
-async fn read_headers(socket: &mut TcpStream) {
-    const PREFACE: usize = 24;
-    socket.read_exact(&mut [0; PREFACE]).await.unwrap();
-    loop {
-        let mut head = [0; 9];
-        socket.read_exact(&mut head).await.unwrap();
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        socket.read_exact(&mut vec![0; length]).await.unwrap();
-        if head[3] == HEADERS {
-            return;
-        }
-    }
-}
 
 /// A server that takes one request, sends a GOAWAY with this last stream, and disconnects.
 async fn go_away(listener: &TcpListener, last_stream: u8) {
-    let mut socket = listener.accept().await.unwrap().0;
-    socket.write_all(&frame(SETTINGS, &[])).await.unwrap();
-    read_headers(&mut socket).await;
+    let mut server = RawServer::accept(listener).await;
+    server.read_until(HEADERS).await;
     let mut payload = vec![0, 0, 0, last_stream, 0, 0, 0, 0];
     payload.extend_from_slice(b"words");
-    socket.write_all(&frame(GOAWAY, &payload)).await.unwrap();
+    server.send(&frame(GOAWAY, 0, &payload)).await;
+    let mut socket = server.socket;
     socket.shutdown().await.unwrap();
     let _ = socket.read_to_end(&mut Vec::new()).await;
 }
@@ -81,15 +55,6 @@ async fn a_safe_request_whose_connection_was_lost_is_repeated_once() {
     let (sent, ()) = tokio::join!(sending, server);
     assert!(matches!(sent, Err(SendError::Closed { .. })));
     assert_eq!(counts.copied.load(Ordering::Relaxed), 1);
-}
-
-async fn until(mut condition: impl FnMut() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(LIMIT, waiting).await.expect("in time");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! An expired token is never sent, however long a request has waited since it took its token. The clock stands still
 //! unless a test moves it.
 
+mod http2;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -237,28 +239,10 @@ impl<'a> Scene<'a> {
                 _ => self.gate.waiting.load(Ordering::SeqCst) > waiting,
             })
             .await;
-        self.expire(endpoint).await;
+        expire(self.clock, &self.proxy, &self.is_down, endpoint).await;
         self.gate.open.send_replace(true);
         self.may_close.send_replace(true);
         self.clock.run(client.answer()).await
-    }
-
-    /// Lets the current token expire.
-    async fn expire(&self, endpoint: Endpoint) {
-        let tokens = self.proxy.running.tokens();
-        let generation = tokens.snapshot().generation;
-        self.is_down
-            .store(endpoint == Endpoint::IsDown, Ordering::SeqCst);
-        self.clock.advance(LIFETIME).await;
-        let newer = async || {
-            while tokens.snapshot().generation == generation {
-                tokio::task::yield_now().await;
-            }
-        };
-        match endpoint {
-            Endpoint::Grants => self.clock.run(newer()).await,
-            Endpoint::IsDown => assert!(tokens.usable().is_none()),
-        }
     }
 
     /// The tokens that the upstream has received, in order.
@@ -268,6 +252,23 @@ impl<'a> Scene<'a> {
             .iter()
             .map(|seen| seen.values("authorization").concat());
         sent.collect()
+    }
+}
+
+/// Lets the current token expire.
+async fn expire(clock: &StoppedClock, proxy: &Proxy, is_down: &AtomicBool, endpoint: Endpoint) {
+    let tokens = proxy.running.tokens();
+    let generation = tokens.snapshot().generation;
+    is_down.store(endpoint == Endpoint::IsDown, Ordering::SeqCst);
+    clock.advance(LIFETIME).await;
+    let newer = async || {
+        while tokens.snapshot().generation == generation {
+            tokio::task::yield_now().await;
+        }
+    };
+    match endpoint {
+        Endpoint::Grants => clock.run(newer()).await,
+        Endpoint::IsDown => assert!(tokens.usable().is_none()),
     }
 }
 

@@ -1,0 +1,85 @@
+//! Requests that wait for a connection, and APIs that lower their limit meanwhile.
+
+use tokio::sync::watch;
+
+use super::raw::{HEADERS, RST_STREAM, RawServer, SETTINGS, frame, most_streams};
+use super::*;
+
+#[tokio::test]
+async fn a_request_is_renewed_too_after_it_has_waited_for_the_connection_of_another() {
+    let (listener, upstream) = listen().await;
+    let counts = Counts::default();
+    let ask = || upstream.send(Instant::now(), request("GET"), Counted(&counts, "GET"));
+    let server = async {
+        let mut requests = serve(accept(&listener, None).await);
+        respond(next(&mut requests).await.1);
+        respond(next(&mut requests).await.1);
+        requests
+    };
+    let (one, two, _requests) = tokio::join!(ask(), ask(), server);
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(counts.renewed.load(Ordering::Relaxed), 2);
+}
+
+/// Goes out again in any case, but its renewal waits until it may end.
+struct SlowRenewal<'a> {
+    begun: &'a watch::Sender<bool>,
+    may_end: watch::Receiver<bool>,
+}
+
+impl RequestRenewal<TestBody> for SlowRenewal<'_> {
+    type Error = SendError;
+
+    async fn renew(&mut self, _headers: &mut HeaderMap) -> Result<(), SendError> {
+        self.begun.send_replace(true);
+        let _ = self.may_end.wait_for(|may| *may).await;
+        Ok(())
+    }
+
+    fn copy(&mut self) -> Option<TestRequest> {
+        None
+    }
+
+    fn restart(&mut self) -> Option<TestRequest> {
+        Some(request("POST"))
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_elsewhere_if_the_limit_was_lowered_during_its_renewal() {
+    const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+    let (listener, upstream) = listen().await;
+    let (begun, may_end) = (watch::Sender::new(false), watch::Sender::new(false));
+    let server = async {
+        let mut server = RawServer::accept(&listener).await;
+        server.read_until(HEADERS).await;
+        server.read_until(HEADERS).await;
+        server.send(&frame(RST_STREAM, 3, &REFUSED_STREAM)).await;
+        begun.subscribe().wait_for(|begun| *begun).await.unwrap();
+        server.send(&most_streams(1)).await;
+        server.read_until(SETTINGS).await; // the acknowledgement
+        may_end.send_replace(true);
+        let mut requests = serve(accept(&listener, None).await);
+        respond(next(&mut requests).await.1);
+        (server, requests)
+    };
+    let first = upstream.send(Instant::now(), request("GET"), WithoutRenewal);
+    let second = async {
+        until(|| upstream.http2.reserve().is_some()).await;
+        let renewal = SlowRenewal {
+            begun: &begun,
+            may_end: may_end.subscribe(),
+        };
+        upstream
+            .send(Instant::now(), request("POST"), renewal)
+            .await
+    };
+    let both = async { tokio::join!(second, server) };
+    tokio::select! {
+        _ = first => unreachable!("there is no response"),
+        done = timeout(LIMIT, both) => {
+            let (sent, _servers) = done.expect("the head waits for the first stream");
+            assert_eq!(sent.unwrap().status(), StatusCode::OK);
+        }
+    }
+}
