@@ -1,20 +1,22 @@
 // The clients of `same`: each takes rows of the table and returns a response for each, as the client shows it.
 //
 // A response is {status, reason, headers: [[name, value]…], body: Buffer}, with `trailers` if the client shows them, or
-// {failed}. Values are Latin-1, as on the wire.
+// {failed}. Values are Latin-1, as on the wire. Over HTTP/2 `reason` is empty. `place` has a `directory` for files, and
+// the authority of the upstream's certificate as `ca`, if it has one.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
+import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { curl, run } from "./support.mjs";
 
 const PYTHON = process.env.E2E_PYTHON ?? "python3";
 
 export const CLIENTS = {
-  curl: withCurl,
+  curl: (...job) => withCurl(() => "--http1.1", ...job),
   requests: (...job) => withProgram(PYTHON, ["same_python.py"], "requests", ...job),
   httpx: (...job) => withProgram(PYTHON, ["same_python.py"], "httpx", ...job),
   fetch: (...job) => withProgram(process.execPath, NODE, "fetch", ...job),
@@ -22,11 +24,18 @@ export const CLIENTS = {
   socket: withSocket,
 };
 
+/** The same over HTTP/2: by ALPN, and without TLS by prior knowledge. */
+export const HTTP2_CLIENTS = {
+  curl: (...job) => withCurl((base) => (base.startsWith("https") ? "--http2" : "--http2-prior-knowledge"), ...job),
+  httpx: (...job) => withProgram(PYTHON, ["same_python.py"], "httpx2", ...job),
+  http: (...job) => withProgram(process.execPath, NODE, "http2", ...job),
+};
+
 const NODE = ["--max-http-header-size=1048576", "same_node.mjs"];
 
-async function withProgram(program, [...args], client, base, rows) {
+async function withProgram(program, [...args], client, base, rows, { ca }) {
   args.push(fileURLToPath(new URL(args.pop(), import.meta.url)));
-  const job = { client, base, rows: rows.map((row) => ({ ...row, body: row.body?.toString("base64") ?? null })) };
+  const job = { client, base, ca, rows: rows.map((row) => ({ ...row, body: row.body?.toString("base64") ?? null })) };
   const { code, stdout, stderr } = await run(program, args, { input: JSON.stringify(job) });
   assert.equal(code, 0, stderr);
   return stdout.trim().split("\n").map((line) => decoded(JSON.parse(line)));
@@ -36,12 +45,15 @@ function decoded(answer) {
   return answer.failed ? answer : { ...answer, body: Buffer.from(answer.body, "base64") };
 }
 
-async function withCurl(base, rows, directory) {
+async function withCurl(version, base, rows, { directory, ca }) {
   const answers = [];
+  const authority = join(directory, "authority");
+  if (ca) await writeFile(authority, ca);
   for (const row of rows) {
     const [head, body, sent] = ["head", "body", "sent"].map((name) => join(directory, name));
     await Promise.all([head, body].map((file) => writeFile(file, "")));
-    const args = ["--http1.1", "--path-as-is", "--globoff", "--dump-header", head, "--output", body];
+    const args = [version(base), "--path-as-is", "--globoff", "--dump-header", head, "--output", body];
+    if (ca) args.push("--cacert", authority);
     args.push(...(row.method === "HEAD" ? ["--head"] : ["--request", row.method]));
     for (const [name, value] of row.headers) args.push("--header", value === "" ? `${name};` : `${name}: ${value}`);
     if (row.body !== undefined) {
@@ -59,9 +71,9 @@ async function withCurl(base, rows, directory) {
 /** Parses what curl records: interim heads, the head, and the trailers after it. */
 function parsed(text, body) {
   const blocks = text.split("\r\n\r\n").filter((block) => block !== "");
-  const at = blocks.findIndex((block) => !/^HTTP\/1\.\d 1\d\d/.test(block));
+  const at = blocks.findIndex((block) => !/^HTTP\/\S+ 1\d\d/.test(block));
   const [line, ...fields] = blocks[at].split("\r\n");
-  const [, status, reason] = /^HTTP\/1\.\d (\d{3}) ?(.*)$/.exec(line);
+  const [, status, reason] = /^HTTP\/\S+ (\d{3}) ?(.*)$/.exec(line);
   return {
     status: Number(status),
     reason,
@@ -77,11 +89,12 @@ function field(line) {
 }
 
 /** Sends rows that are given as bytes, and strictly parses all responses until the connection ends. */
-async function withSocket(base, rows) {
+async function withSocket(base, rows, { ca }) {
   const answers = [];
   for (const row of rows) {
-    const { hostname, port, host } = new URL(base);
-    const socket = net.connect(Number(port), hostname);
+    const { hostname, port, host, protocol } = new URL(base);
+    const to = { port: Number(port), host: hostname };
+    const socket = protocol === "https:" ? tls.connect({ ...to, ca, ALPNProtocols: ["http/1.1"] }) : net.connect(to);
     const pieces = [];
     socket.on("data", (bytes) => pieces.push(bytes));
     socket.on("error", () => {});

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { STATUS_CODES } from "node:http";
 import { DIRECT_BEARER } from "./same_upstream.mjs";
 
 const dropped = (direct, through) => through.length === 0;
@@ -30,7 +31,7 @@ export const REQUEST_RULES = {
   Origin: asTheRowSays,
   Referer: asTheRowSays,
   Cookie: (direct, through, { wants }) => wants.browser && through.length === 0,
-  Via: (direct, through) => through.length === direct.length + 1 && /^1\.[01] [\w.-]+-[\w]+$/.test(through.at(-1)),
+  Via: (direct, through) => through.length === direct.length + 1 && /^(1\.[01]|2\.0) [\w.-]+-[\w]+$/.test(through.at(-1)),
   "X-Request-Id": added,
   "Accept-Encoding": (direct, through, { wants }) => wants.document && through.join() === "identity",
   Range: (direct, through, { wants }) => wants.document && through.length === 0,
@@ -54,6 +55,65 @@ export const ANSWER_RULES = {
   Location: asTheRowSays,
   "Set-Cookie": asTheRowSays,
 };
+
+/** Rules that are added where a version of HTTP is not that of the client: as in the table about HTTP/2 of the page. */
+const crossing = (http2, { requests = {}, answers = {}, reason }) => {
+  const applied = { requests: new Set(), answers: new Set() };
+  return {
+    http2,
+    rules: { requests: { ...REQUEST_RULES, ...requests }, answers: { ...ANSWER_RULES, ...answers }, reason, applied },
+    /** The rules that are this crossing's own and applied. */
+    seen: () => ({
+      requests: Object.keys(requests).filter((name) => applied.requests.has(name)).sort(),
+      responses: [...applied.answers].filter((name) => name in answers || name === "the reason phrase").sort(),
+    }),
+  };
+};
+
+const absent = (direct, through) => through.length === 0;
+
+/** What differs at the upstream where the request is sent as HTTP/2. */
+const TO_HTTP2 = {
+  Connection: absent,
+  "Content-Length": (direct, through) => direct.length === 0 && through.join() === "0",
+};
+
+/** What differs there where the client sends it as HTTP/2. */
+const FROM_HTTP2 = {
+  Cookie: (direct, through, how) => REQUEST_RULES.Cookie(direct, through, how) || direct.join("; ") === through.join(),
+};
+
+/** The crossings, from the client's version of HTTP to the API's, with the `upstream.http2` of each. */
+export const CROSSINGS = {
+  "1 to 2": crossing("always", {
+    requests: { ...TO_HTTP2, "Transfer-Encoding": absent },
+    reason: ({ status }, { reason }) => reason === "" || usual(reason) === usual(STATUS_CODES[status]),
+  }),
+  "2 to 1": crossing("never", {
+    requests: {
+      ...FROM_HTTP2,
+      "Transfer-Encoding": (direct, through) => direct.length === 0 && through.join() === "chunked",
+    },
+  }),
+  "2 to 2": crossing("match", { requests: { ...TO_HTTP2, ...FROM_HTTP2 } }),
+};
+
+/** Servers do not agree about the usual words: `Non-Authoritative Information` has a hyphen in some. */
+const usual = (reason = "") => reason.toLowerCase().replaceAll("-", " ");
+
+/** What the page's table about HTTP/2 says of each crossing: the rows whose cell for it is not empty. */
+export async function documentedCrossings() {
+  const page = await readFile(new URL("../../docs/forwarding.md", import.meta.url), "utf8");
+  const [, table] = page.split("| between client and API |");
+  const [head, , ...rows] = table.split("\n\n")[0].split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  const crossings = Object.keys(CROSSINGS);
+  assert.deepEqual(head.slice(0, crossings.length), crossings);
+  return Object.fromEntries(crossings.map((crossing, index) => {
+    const differing = rows.filter((cells) => cells[index + 2] !== "").map(([, what]) => what);
+    const named = (of) => differing.filter((what) => what.endsWith(of)).map((what) => what.slice(0, -of.length).replaceAll("`", "")).sort();
+    return [crossing, { requests: named(" of a request"), responses: named(" of a response") }];
+  }));
+}
 
 /** The fields in the first column of a table in docs/forwarding.md. */
 export async function documented(section) {

@@ -1,12 +1,19 @@
-// Sends requests with Node's fetch or node:http and prints the responses. Standard input has the same format as for
+// Sends requests with Node's fetch, node:http or node:http2 and prints the responses. Standard input has the same format as for
 // same_python.py. A separate program, because only the command line can raise the header limit of fetch.
 
 import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
 import { text } from "node:stream/consumers";
+import { grouped } from "./http2_fields.mjs";
 
-const { client, base, rows } = JSON.parse(await text(process.stdin));
-const send = { fetch: withFetch, http: withHttp }[client];
-const agent = new http.Agent({ keepAlive: true });
+const LARGE = 1 << 20;
+
+const { client, base, ca, rows } = JSON.parse(await text(process.stdin));
+const send = { fetch: withFetch, http: withHttp, http2: withHttp2 }[client];
+const { Agent, request: sendHttp1 } = base.startsWith("https") ? https : http;
+const agent = new Agent({ keepAlive: true, ca });
+let session;
 for (const row of rows) {
   const body = row.body === null ? undefined : Buffer.from(row.body, "base64");
   const answer = await send(row, body).catch((error) => {
@@ -37,14 +44,14 @@ async function withFetch(row, body) {
 function withHttp(row, body) {
   const { promise, resolve, reject } = withResolvers();
   const { host, hostname, port } = new URL(base);
-  const request = http.request({
+  const request = sendHttp1({
     agent,
     hostname,
     port,
     method: row.method,
     path: row.target,
     headers: ["Host", host, ...row.headers.flat(), ...framing(row, body)],
-    maxHeaderSize: 1 << 20,
+    maxHeaderSize: LARGE,
   });
   request.on("error", reject);
   request.on("response", async (answer) => {
@@ -63,6 +70,30 @@ function withHttp(row, body) {
   });
   if (row.trailers) request.addTrailers(row.trailers);
   request.end(body);
+  return promise;
+}
+
+async function withHttp2(row, body) {
+  if (!session || session.destroyed) {
+    session = http2.connect(base, { ca, settings: { maxHeaderListSize: LARGE }, maxSendHeaderBlockLength: LARGE, maxHeaderListPairs: 1000 });
+    session.on("error", () => {});
+  }
+  const { promise, resolve, reject } = withResolvers();
+  const length = body === undefined || row.chunked ? [] : [["content-length", String(body.length)]];
+  const head = { ":method": row.method, ":path": row.target, ...grouped([...row.headers, ...length]) };
+  const stream = session.request(head, { endStream: body === undefined, waitForTrailers: Boolean(row.trailers) });
+  const answer = { reason: "", trailers: [] };
+  stream.on("error", reject);
+  stream.on("response", (_, flags, raw) => {
+    const [[, status], ...headers] = pairs(raw);
+    Object.assign(answer, { status: Number(status), headers });
+  });
+  stream.on("trailers", (_, flags, raw) => (answer.trailers = pairs(raw)));
+  stream.on("wantTrailers", () => stream.sendTrailers(grouped(row.trailers)));
+  if (body !== undefined) stream.end(body);
+  const closed = new Promise((resolve) => stream.on("close", resolve));
+  const pieces = stream.toArray();
+  Promise.all([pieces, closed]).then(([pieces]) => resolve({ ...answer, body: Buffer.concat(pieces).toString("base64") }), reject);
   return promise;
 }
 

@@ -1,11 +1,12 @@
-"""Sends requests with `requests` or `httpx` and prints what came back.
+"""Sends requests with `requests` or `httpx`, also over HTTP/2, and prints what came back.
 
-Standard input: {"client", "base", "rows": [{"name", "method", "target", "headers", "body", "chunked"}]}, bodies
+Standard input: {"client", "base", "ca", "rows": [{"name", "method", "target", "headers", "body", "chunked"}]}, bodies
 in base64. Standard output: one answer a row. Nothing is decoded, followed or added by a configuration.
 """
 
 import base64
 import json
+import ssl
 import sys
 
 
@@ -51,10 +52,10 @@ def with_requests(base, rows):
             yield answer(raw.status, raw.reason, headers, raw.read(decode_content=False))
 
 
-def with_httpx(base, rows):
+def with_httpx(base, rows, **options):
     import httpx
 
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, timeout=60, **options) as client:
         for row in rows:
             client.cookies.clear()
             request = client.build_request(
@@ -72,10 +73,13 @@ def with_httpx(base, rows):
 
 def main():
     job = json.load(sys.stdin)
-    client = {"requests": with_requests, "httpx": with_httpx}[job["client"]]
+    client = {"requests": with_requests, "httpx": with_httpx, "httpx2": with_httpx}[job["client"]]
+    options = {"http1": False, "http2": True} if job["client"] == "httpx2" else {}
+    if job.get("ca"):
+        options["verify"] = ssl.create_default_context(cadata=job["ca"])
     for row in job["rows"]:
         try:
-            (one,) = client(job["base"], [row])
+            (one,) = client(job["base"], [row], **options)
         except Exception as error:  # what a client cannot read is an answer too
             one = {"failed": f"{type(error).__name__}: {error}"}
         print(json.dumps(one))

@@ -2,11 +2,13 @@
 //
 // A row has a name, `on` (which upstream), method, target, headers, body, `chunked`, `clients` (if not all can send
 // it), `answer` (how the mirror responds), `expect` (response fields through the proxy that only the row can know),
-// `expectSeen` (the same for the request at the upstream) and `wants` (what a rule must know).
+// `expectSeen` (the same for the request at the upstream), `wants` (what a rule must know), and `isHttp1` if it exists
+// in HTTP/1 only, or is too much for node's HTTP/2.
 // `@HOST@` in a header or an expectation is the address to which the request is sent.
 
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { DATE, DIRECT_BEARER, says, saysRaw } from "./same_upstream.mjs";
+import { OF_A_CONNECTION } from "./http2_fields.mjs";
+import { DATE, DIRECT_BEARER, addressOf, begins, endsWith, raw, says, saysProcessing } from "./same_upstream.mjs";
 
 const HTTP_CLIENTS = ["curl", "requests", "httpx", "fetch", "http"];
 /** Clients that send the target and the field lines unchanged. */
@@ -25,22 +27,23 @@ const requests = [
   ...["/grün?q=☃", "/a b?c d", "/%C3%BC%e2%98%83"].map((target, number) => ({
     name: `UTF-8 target ${number}`, target, clients: number === 2 ? HTTP_CLIENTS : ["requests", "httpx", "fetch"],
   })),
-  { name: "UTF-8 target in bytes", target: "/gr\u00fcn?q=\u2603", clients: ["curl"] },
+  { name: "UTF-8 target in bytes", target: "/gr\u00fcn?q=\u2603", clients: ["curl"], isHttp1: true }, // a 400 of node's HTTP/1.1 only
   { name: "60 KiB of request headers", headers: Array.from({ length: 60 }, (_, line) => [`X-Large-${line}`, "v".repeat(1010)]) },
   { name: "one request header of 48 KiB", headers: [["X-Large", "v".repeat(48 << 10)]] },
   { name: "an empty header and one with spaces inside", headers: [["X-Empty", ""], ["X-Spaces", "a  b\tc"]] },
   { name: "a header in Latin-1", headers: [["X-Latin", "gr\u00fc\u00df"]], clients: ["httpx", "http"] },
   { name: "one header in three lines", headers: [["X-Line", "3"], ["X-Line", "1"], ["X-Line", "2, 1"]], clients: ["curl", "httpx", "http"] },
   { name: "cookies of a program", headers: [["Cookie", "a=1; b=\"2\"; a=3"]], clients: ["curl", "requests", "httpx", "http"] },
+  { name: "cookies in two fields", headers: [["Cookie", "a=1"], ["Cookie", "b=2"]], clients: ["httpx", "http"] },
   { name: "cookies of a browser", headers: [["Cookie", "a=1"], ["Sec-Fetch-Site", "same-origin"]], clients: EXACT, wants: { browser: true } },
   { name: "an origin and a referrer", headers: [["Origin", "http://@HOST@"], ["Referer", "http://@HOST@/page?x"]], clients: ["curl", "requests", "httpx", "http"], expectSeen: { origin: ["http://@UPSTREAM@"], referer: ["http://@UPSTREAM@/page?x"] } },
   { name: "a request id", headers: [["X-Request-Id", "this-one"]], expect: { "x-request-id": ["this-one"] } },
   { name: "Via of a proxy before us", headers: [["Via", "1.1 corporate, 1.0 other"]] },
   { name: "claims about who asks", headers: [["DPoP", "x"], ["Forwarded", "for=a"], ["X-Forwarded-For", "1.2.3.4"], ["X-Forwarded-Proto", "https"], ["X-Real-IP", "1.2.3.4"], ["X-Cupbearer-Key", "cbk_x"]] },
-  { name: "fields of one connection", headers: [["Connection", "keep-alive, X-Gone"], ["X-Gone", "1"], ["Keep-Alive", "timeout=5"], ["Proxy-Connection", "keep-alive"], ["Proxy-Authorization", "Basic eDp5"]], clients: EXACT },
+  { name: "fields of one connection", headers: [["Connection", "keep-alive, X-Gone"], ["X-Gone", "1"], ["Keep-Alive", "timeout=5"], ["Proxy-Connection", "keep-alive"], ["Proxy-Authorization", "Basic eDp5"]], clients: EXACT, isHttp1: true },
   { name: "a client that takes trailers", headers: [["TE", "trailers"], ["Connection", "TE"]], clients: EXACT, wants: { trailers: true } },
-  { name: "a client that takes codings", headers: [["TE", "gzip;q=0.5"], ["Connection", "TE"]], clients: EXACT },
-  { name: "an upgrade that nobody knows", headers: [["Connection", "Upgrade"], ["Upgrade", "h2c, other"]], clients: EXACT },
+  { name: "a client that takes codings", headers: [["TE", "gzip;q=0.5"], ["Connection", "TE"]], clients: EXACT, isHttp1: true },
+  { name: "an upgrade that nobody knows", headers: [["Connection", "Upgrade"], ["Upgrade", "h2c, other"]], clients: EXACT, isHttp1: true },
   { name: "an expectation without a body", headers: [["Expect", "100-continue"]], clients: ["http"] },
   { name: "a conditional request", headers: [["If-None-Match", "\"a\", W/\"b\""], ["If-Modified-Since", DATE], ["Range", "bytes=0-5"], ["If-Range", "\"a\""], ["Accept-Encoding", "br;q=0.5, gzip"]] },
   ...Object.entries({
@@ -60,7 +63,7 @@ const requests = [
   },
   { name: "an upload that waits for 100", method: "PUT", body: Buffer.alloc(100_000, "x"), headers: [["Expect", "100-continue"]], clients: ["curl"] },
   {
-    name: "an upload that is refused", method: "PUT", body: Buffer.alloc(100_000, "x"), headers: [["Expect", "100-continue"]], clients: ["curl"], refuses: true,
+    name: "an upload that is refused", method: "PUT", body: Buffer.alloc(100_000, "x"), headers: [["Expect", "100-continue"]], clients: ["curl"], refuses: true, isHttp1: true, // over HTTP/2 curl sends it again and again
     answer: (_, response) => says(response, 417, [["Connection", "close"]], "not that"),
   },
   { name: "trailers of a request", method: "POST", body: Buffer.from("abc"), chunked: true, headers: [["Trailer", "X-Sum, X-Two"]], trailers: [["X-Sum", "1"], ["X-Two", "a"], ["X-Two", "b"]], clients: ["http"] },
@@ -81,7 +84,7 @@ const answers = [
     ...(status === 401 && { expect: { "proxy-status": [NOT_SENT_AGAIN] } }),
   })),
   { name: "a reason of its own", answer: (_, response) => says(response, 200, TEXT, "x", "Just Fine, (thanks)") },
-  { name: "no reason at all", clients: ["curl", "http", "httpx"], answer: (_, response) => saysRaw(response, `HTTP/1.1 200 \r\nDate: ${DATE}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx`) },
+  { name: "no reason at all", clients: ["curl", "http", "httpx"], answer: raw(`HTTP/1.1 200 \r\nDate: ${DATE}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx`) },
   { name: "fields in several lines", answer: (_, response) => says(response, 200, [["Link", "</a>; rel=next"], ["X-Between", "1"], ["Link", "</b>; rel=prev, </c>; rel=up"], ["WWW-Authenticate", "Basic realm=\"a, b\""], ["WWW-Authenticate", "Bearer"], ["Vary", "Accept"], ["Vary", "Origin"], ["Warning", "199 - \"x\""]]) },
   { name: "cookies", answer: (_, response) => says(response, 200, [["Set-Cookie", "b=2; Path=/; HttpOnly; Expires=Wed, 09 Jun 2100 10:18:14 GMT"], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=3;SameSite=Strict"]]) },
   {
@@ -93,15 +96,15 @@ const answers = [
     name: `a redirect ${number}`, answer: (_, response) => says(response, 302, [["Location", location]]),
   })),
   {
-    name: "a redirect to the upstream", answer: (request, response) => says(response, 307, [["Location", `http://${request.headers.host}/a?b#c`]]),
+    name: "a redirect to the upstream", answer: (request, response) => says(response, 307, [["Location", `${addressOf(request)}/a?b#c`]]),
     expect: { location: ["http://@HOST@/a?b#c"] },
   },
   { name: "odd values", answer: (_, response) => says(response, 200, [["X-Empty", ""], ["X-Latin", "gr\u00fc\u00df \u00ff"], ["X-Quoted", "\"a\\\"b\", c"], ["X-Tab", "a\tb"], ["Server", "odd/1 (x)"], ["ETag", "W/\"x y\""]]) },
   { name: "caching", answer: (_, response) => says(response, 200, [["Cache-Control", "private, max-age=1"], ["Age", "3"], ["Expires", "0"], ["Last-Modified", DATE], ["Pragma", "no-cache"], ["Via", "1.1 upstreams-own"], ["Content-Location", "/x"], ["Refresh", "5"], ["Retry-After", "120"]]) },
   { name: "a request id of the upstream", answer: (_, response) => says(response, 200, [["X-Request-Id", "theirs"]]) },
   { name: "what would bind a browser", answer: (_, response) => says(response, 200, [["Alt-Svc", "h3=\":443\""], ["Strict-Transport-Security", "max-age=1"], ["Clear-Site-Data", "\"*\""], ["Access-Control-Allow-Origin", "*"], ["Access-Control-Expose-Headers", "X"], ["Proxy-Status", "theirs"], ["Proxy-Authenticate", "Basic"], ["Content-Security-Policy", "default-src 'none'"]]) },
-  { name: "fields of one connection in an answer", clients: EXACT, answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close, X-Gone\r\nX-Gone: 1\r\nKeep-Alive: timeout=5\r\nTE: gzip\r\nUpgrade: other\r\nX-Kept: 1\r\nContent-Length: 2\r\n\r\nhi`) },
-  { name: "256 KiB of answer headers", clients: ["curl", "requests", "fetch", "http"], answer: (_, response) => says(response, 200, Array.from({ length: 64 }, (_, line) => [`X-Large-${line}`, "v".repeat(4080)])) },
+  { name: "fields of one connection in an answer", clients: EXACT, answer: raw(`HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close, X-Gone\r\nX-Gone: 1\r\nKeep-Alive: timeout=5\r\nTE: gzip\r\nUpgrade: other\r\nX-Kept: 1\r\nContent-Length: 2\r\n\r\nhi`) },
+  { name: "256 KiB of answer headers", clients: ["curl", "requests", "fetch", "http"], isHttp1: true, answer: (_, response) => says(response, 200, Array.from({ length: 64 }, (_, line) => [`X-Large-${line}`, "v".repeat(4080)])) },
   { name: "sixty lines of one field", answer: (_, response) => says(response, 200, Array.from({ length: 60 }, (_, line) => ["X-Line", String(line)])) },
   ...Object.entries({ gzip: gzipSync, br: brotliCompressSync }).map(([coding, compress]) => ({
     name: `compressed as ${coding}`, headers: [["Accept-Encoding", coding]], answer: (_, response) => says(response, 200, [["Content-Encoding", coding], ["Vary", "Accept-Encoding"]], compress("text ".repeat(1000))),
@@ -114,24 +117,23 @@ const answers = [
   { name: "drip", answer: (_, response) => inChunks(response, ["a", "b", "c", "d"], 50) },
   { name: "events", headers: [["Accept", "text/event-stream"]], answer: (_, response) => inChunks(response, ["data: 1\n\n", ":\n\n", "data: 2\n\n"], 50, [["Content-Type", "text/event-stream"]]) },
   { name: "a length in chunks of time", answer: (_, response) => inChunks(response, ["12", "34"], 50, [["Content-Length", "4"]]) },
-  { name: "chunks with extensions", answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n`) },
-  { name: "no length, to the connection's end", answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\n\r\nto the end`) },
-  { name: "an answer in HTTP 1.0", answer: (_, response) => saysRaw(response, `HTTP/1.0 200 OK\r\nDate: ${DATE}\r\nX-Old: 1\r\n\r\nold`) },
-  { name: "no date", answer: (_, response) => saysRaw(response, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi") },
+  { name: "chunks with extensions", answer: raw(`HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n`) },
+  { name: "no length, to the connection's end", answer: raw(`HTTP/1.1 200 OK\r\nDate: ${DATE}\r\n\r\nto the end`) },
+  { name: "an answer in HTTP 1.0", answer: raw(`HTTP/1.0 200 OK\r\nDate: ${DATE}\r\nX-Old: 1\r\n\r\nold`) },
+  { name: "no date", answer: raw("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi") },
   { name: "103 before the answer", clients: ["curl", "http", "fetch", "httpx"], answer: (_, response) => (response.writeEarlyHints({ link: "</a>; rel=preload" }), says(response, 200, TEXT, "hinted")) },
-  { name: "102 twice before the answer", clients: ["curl", "http", "httpx"], answer: (_, response) => (response.writeProcessing(), response.writeProcessing(), says(response, 200, TEXT, "processed")) },
+  { name: "102 twice before the answer", clients: ["curl", "http", "httpx"], answer: (_, response) => (saysProcessing(response), saysProcessing(response), says(response, 200, TEXT, "processed")) },
   {
     name: "trailers of an answer", headers: [["TE", "trailers"], ["Connection", "TE"]], clients: EXACT, wants: { trailers: true },
     answer: (_, response) => {
-      response.writeHead(200, [["Date", DATE], ["Trailer", "X-Sum, X-Two"], ["Transfer-Encoding", "chunked"]].flat());
+      begins(response, 200, [["Trailer", "X-Sum, X-Two"], ["Transfer-Encoding", "chunked"]]);
       response.write("abc");
-      response.addTrailers([["X-Sum", "1"], ["X-Two", "a"], ["X-Two", "b"]]);
-      response.end();
+      endsWith(response, [["X-Sum", "1"], ["X-Two", "a"], ["X-Two", "b"]]);
     },
   },
   { name: "HEAD with a length", method: "HEAD", answer: (_, response) => says(response, 200, [["Content-Length", "1234567"], ["ETag", "\"x\""]]) },
   { name: "HEAD of chunks", method: "HEAD", answer: (_, response) => inChunks(response, []) },
-  { name: "HEAD without a length", method: "HEAD", answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close\r\nX-A: 1\r\n\r\n`) },
+  { name: "HEAD without a length", method: "HEAD", answer: raw(`HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nConnection: close\r\nX-A: 1\r\n\r\n`) },
   { name: "HEAD and 404", method: "HEAD", answer: (_, response) => says(response, 404, [["Content-Length", "9"]]) },
   { name: "304 with a length", headers: [["If-None-Match", "\"x\""]], answer: (_, response) => says(response, 304, [["ETag", "\"x\""], ["Content-Length", "1234"]]) },
   { name: "204 with fields", answer: (_, response) => says(response, 204, [["X-A", "1"], ["ETag", "\"x\""]]) },
@@ -144,7 +146,7 @@ const answers = [
 ];
 
 function inChunks(response, pieces, pauseMs = 0, headers = [["Transfer-Encoding", "chunked"]]) {
-  response.writeHead(200, [["Date", DATE], ...headers].flat());
+  begins(response, 200, headers);
   const next = () => {
     if (pieces.length <= 1) return response.end(pieces[0]); // sent with the last piece, so that the connection is idle at once
     response.write(pieces.shift());
@@ -166,7 +168,7 @@ const sockets = [
   { name: "HTTP 1.0 and an expectation", method: "POST", bytes: (host, row) => `${head(host, row, "POST / HTTP/1.0", "Expect: 100-continue", "Content-Length: 3")}abc` },
   { name: "HTTP 1.0 and an absolute target", bytes: (host, row) => head(host, row, `GET http://${host}/a?b HTTP/1.0`), expectTarget: "/a?b" },
   { name: "HTTP 1.0 and an answer of unknown length", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: (_, response) => inChunks(response, ["a", "b", "c"], 10, []) },
-  { name: "HTTP 1.0 and the connection's end", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: (_, response) => saysRaw(response, `HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nX: 1\r\n\r\nto the end`) },
+  { name: "HTTP 1.0 and the connection's end", bytes: (host, row) => head(host, row, "GET / HTTP/1.0"), answer: raw(`HTTP/1.1 200 OK\r\nDate: ${DATE}\r\nX: 1\r\n\r\nto the end`) },
   { name: "HTTP 1.0 with a body", method: "POST", bytes: (host, row) => `${head(host, row, "POST / HTTP/1.0", "Content-Length: 3")}abc` },
   { name: "HTTP 1.0 HEAD", method: "HEAD", bytes: (host, row) => head(host, row, "HEAD / HTTP/1.0"), answer: (_, response) => says(response, 200, [["Content-Length", "0"]]) },
   { name: "POST without any framing", bytes: (host, row) => head(host, row, "POST / HTTP/1.1", "Connection: close") },
@@ -241,9 +243,15 @@ for (let status = 200; status < 600; status++) {
   ROWS.push(complete("mirror", ["http"])({ name: `status ${status}`, answer: (_, response) => says(response, status, [], "x", `Reason of ${status}`) }));
 }
 
+/** Whether both the request and its response exist in HTTP/2. */
+export function existsInHttp2(row) {
+  return !row.isHttp1 && !row.answer?.isHttp1;
+}
+
 /** A row as it is sent to `host`. */
-export function sentTo(host, row, isDirect) {
-  const headers = row.headers.map(([name, value]) => [name, value.replaceAll("@HOST@", host)]);
+export function sentTo(host, row, { isDirect, version }) {
+  const written = row.headers.map(([name, value]) => [name, value.replaceAll("@HOST@", host)]);
+  const headers = written.filter(([name]) => version !== "2" || !OF_A_CONNECTION.test(name));
   if (row.on === "mirror") headers.push(["X-Row", row.name]);
   if (isDirect) headers.push(["Authorization", DIRECT_BEARER]);
   return { ...row, headers, isDirect };

@@ -3,38 +3,54 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createTlsServer } from "node:https";
 import { once } from "node:events";
 import { createRemoteJWKSet, jwtVerify } from "jose";
+import { OF_A_CONNECTION, grouped } from "./http2_fields.mjs";
 import { freePort } from "./nginx.mjs";
 import { until } from "./support.mjs";
 
 /** The bearer that a client sends directly; through the proxy it is a token of the authorization server. */
 export const DIRECT_BEARER = "Bearer direct";
 
+/** More than any head in the table. */
+const LARGE = 1 << 20;
+
 /** The `Date` of every response, so that it can be told from one that the proxy adds. */
 export const DATE = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 /**
  * Starts an upstream on a free port that requires a bearer. The field `X-Row` of a request names the row whose `answer` is
- * called with request, response and the whole body; without one, the response is 200 with a short text.
+ * called with request, response and the whole body; without one, the response is 200 with a short text. With a
+ * certificate it speaks HTTP/2 and HTTP/1.1 over TLS, as ALPN decides.
  *
- * @returns `take()` returns the requests since the last call: method, target, headers, trailers, digest of the body
+ * @returns `take()` returns the requests since the last call: version, method, target, headers (`Host` for `:authority`),
+ *   trailers, digest of the body
  */
-export async function startMirror(t, rows, { jwksUrl }) {
+export async function startMirror(t, rows, { jwksUrl }, certificate) {
   const keys = createRemoteJWKSet(new URL(jwksUrl));
   let seen = [];
-  const server = createServer({ maxHeaderSize: 1 << 20, requireHostHeader: false }, (...both) => serve(...both));
+  const options = { maxHeaderSize: LARGE, requireHostHeader: false };
+  const server = certificate ? createTlsServer({ ...options, ...certificate, ALPNProtocols: ["h2", "http/1.1"] }) : createServer(options);
+  const http2Server = createHttp2Server({ settings: { maxHeaderListSize: LARGE }, maxSendHeaderBlockLength: LARGE, maxHeaderListPairs: 1000 });
+  if (certificate) alsoServeHttp2(server, http2Server);
+  const sockets = new Set();
+  server.on("connection", (socket) => sockets.add(socket.on("close", () => sockets.delete(socket))));
   server.maxHeadersCount = 0;
   server.keepAliveTimeout = 60_000;
-  server.on("checkContinue", (request, response) => {
-    if (!rowOf(request)?.refuses) response.writeContinue();
-    return serve(request, response);
-  });
+  for (const one of [server, http2Server]) {
+    one.on("request", (...exchange) => serve(...exchange));
+    one.on("checkContinue", (request, response) => {
+      if (!rowOf(request)?.refuses) response.writeContinue();
+      return serve(request, response);
+    });
+  }
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(() => (server.close(), server.closeAllConnections()));
+  t.after(() => (server.close(), sockets.forEach((socket) => socket.destroy())));
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `${certificate ? "https" : "http"}://127.0.0.1:${server.address().port}`,
     take() {
       const taken = seen;
       seen = [];
@@ -51,9 +67,10 @@ export async function startMirror(t, rows, { jwksUrl }) {
       const row = rowOf(request);
       const body = row?.refuses ? Buffer.alloc(0) : Buffer.concat(await request.toArray());
       seen.push({
+        version: request.httpVersion,
         method: request.method,
         target: request.url,
-        headers: pairs(request.rawHeaders),
+        headers: asOfHttp1(pairs(request.rawHeaders)),
         trailers: pairs(request.rawTrailers),
         body: createHash("sha256").update(body).digest("hex"),
       });
@@ -67,19 +84,59 @@ export async function startMirror(t, rows, { jwksUrl }) {
   }
 }
 
+/** Gives the connections of a TLS server that chose HTTP/2 to the other server. Node's own server for both has no large heads. */
+function alsoServeHttp2(server, http2Server) {
+  const [serveHttp1] = server.listeners("secureConnection");
+  server.removeAllListeners("secureConnection");
+  server.on("secureConnection", (socket) => {
+    if (socket.alpnProtocol === "h2") http2Server.emit("connection", socket);
+    else serveHttp1.call(server, socket);
+  });
+}
+
 /** Sends a response with its length, a fixed date, and `headers` in this spelling. */
 export function says(response, status, headers, body = "", reason) {
   const bytes = Buffer.from(body);
   const bare = status === 204 || status === 304;
-  const all = [["Date", DATE], ...headers];
+  const all = [...headers];
   if (!bare && !headers.some(([name]) => name === "Content-Length")) all.push(["Content-Length", String(bytes.length)]);
-  response.writeHead(status, reason, all.flat());
+  begins(response, status, all, reason);
   response.end(bytes);
 }
 
-/** Sends raw bytes and ends the connection. */
-export function saysRaw(response, text) {
-  response.socket.end(Buffer.from(text, "latin1"));
+/** Begins a response. Over HTTP/2 it has no fields of a connection. */
+export function begins(response, status, headers, reason) {
+  const all = [["Date", DATE], ...headers];
+  if (response.stream) response.writeHead(status, grouped(all.filter(([name]) => !OF_A_CONNECTION.test(name))));
+  else response.writeHead(status, reason, all.flat());
+}
+
+/** Ends a response with trailers. */
+export function endsWith(response, trailers) {
+  response.addTrailers(response.stream ? grouped(trailers) : trailers);
+  response.end();
+}
+
+/** Sends an interim response without fields. */
+export function saysProcessing(response) {
+  if (response.stream) response.stream.additionalHeaders({ ":status": 102 });
+  else response.writeProcessing();
+}
+
+/** The address at which the request arrived. */
+export function addressOf(request) {
+  return `${request.socket.encrypted ? "https" : "http"}://${request.authority ?? request.headers.host}`;
+}
+
+/** A response in these bytes, after which the connection ends. It exists in HTTP/1 only. */
+export function raw(text) {
+  const answer = (_, response) => response.socket.end(Buffer.from(text, "latin1"));
+  return Object.assign(answer, { isHttp1: true });
+}
+
+/** The head of a request over HTTP/2 in the form of HTTP/1.1. */
+function asOfHttp1(headers) {
+  return headers.flatMap(([name, value]) => (name === ":authority" ? [["Host", value]] : name.startsWith(":") ? [] : [[name, value]]));
 }
 
 async function isKnown(authorization, keys) {
