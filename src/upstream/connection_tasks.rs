@@ -39,6 +39,11 @@ impl ConnectionTasks {
         has_new
     }
 
+    /// Whether requests have been handed over since the last call.
+    pub(super) fn take_handed_over(&self) -> bool {
+        std::mem::take(&mut self.new.lock().is_handed_over)
+    }
+
     /// Lets each task proceed that can.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
@@ -58,12 +63,19 @@ struct BegunTasks {
     /// That of the request body for which hyper is about to begin a task.
     upload: Option<Arc<UploadSwitch>>,
     begun: Vec<ConnectionTask>,
+    /// A request is on its way to the connection.
+    is_handed_over: bool,
 }
 
 impl NewTasks {
     /// hyper begins a task immediately after it has polled a request body for the first time.
     pub(super) fn announce(&self, upload: Arc<UploadSwitch>) {
         self.lock().upload = Some(upload);
+    }
+
+    /// A request is handed over to the connection now.
+    pub(super) fn note_request(&self) {
+        self.lock().is_handed_over = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, BegunTasks> {

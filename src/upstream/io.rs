@@ -3,9 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use atomic_waker::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -50,6 +52,31 @@ pub(super) struct Io {
     /// The TLS buffer has its larger limit.
     has_large_buffer: bool,
     interim: InterimFilter,
+    /// `None` unless the connection is for many requests.
+    read_hold: Option<ReadHold>,
+}
+
+/// Keeps a connection from reading while its task writes the heads of new requests. What it would read could be a
+/// lower limit of streams, under which `h2` keeps a head back, with its token, until another stream ends.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ReadHold(Arc<ReadHoldState>);
+
+#[derive(Debug, Default)]
+struct ReadHoldState {
+    is_on: AtomicBool,
+    reader: AtomicWaker,
+}
+
+impl ReadHold {
+    pub(super) fn begin(&self) {
+        self.0.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the connection read what it could not.
+    pub(super) fn end(&self) {
+        self.0.is_on.store(false, Ordering::Relaxed);
+        self.0.reader.wake();
+    }
 }
 
 #[derive(Debug)]
@@ -82,6 +109,7 @@ impl Io {
             drained: false,
             has_large_buffer: false,
             interim: InterimFilter::default(),
+            read_hold: None,
         }
     }
 
@@ -119,8 +147,27 @@ impl Io {
     pub(super) fn for_many_requests(self) -> Self {
         Self {
             upload_user_timeout: USER_TIMEOUT,
+            read_hold: Some(ReadHold::default()),
             ..self
         }
+    }
+
+    /// What keeps this connection from reading, if it is for many requests.
+    pub(super) fn read_hold(&self) -> ReadHold {
+        self.read_hold.clone().unwrap_or_default()
+    }
+
+    /// Whether there is something to read that must wait.
+    fn is_held(&self, cx: &mut Context<'_>) -> bool {
+        let Some(ReadHold(hold)) = &self.read_hold else {
+            return false;
+        };
+        let is_held =
+            hold.is_on.load(Ordering::Relaxed) && self.socket().poll_read_ready(cx).is_ready();
+        if is_held {
+            hold.reader.register(cx.waker());
+        }
+        is_held
     }
 
     fn socket(&self) -> &TcpStream {
@@ -216,7 +263,7 @@ impl AsyncRead for Io {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.would_block(cx) {
+        if this.would_block(cx) || this.is_held(cx) {
             return Poll::Pending;
         }
         if this.interim.is_done() {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection_tasks::{ConnectionTasks, NewTasks, UploadSwitch};
 use super::errors::ConnectError;
-use super::io::Io;
+use super::io::{Io, ReadHold};
 use super::stream_slots::{IdleCheck, MOST_STREAMS, StreamSlot, StreamSlots};
 use super::upload_progress::{OutgoingBody, TrackedBody};
 
@@ -55,6 +55,7 @@ impl<B: OutgoingBody> SharedConnection<B> {
     pub(super) async fn open(io: Io, max_idle: Duration) -> Result<Arc<Self>, ConnectError> {
         let tasks = ConnectionTasks::new();
         let new = tasks.executor();
+        let read_hold = io.read_hold();
         let (sender, dispatcher) = builder(new.clone())
             .handshake(TokioIo::new(io))
             .await
@@ -64,6 +65,7 @@ impl<B: OutgoingBody> SharedConnection<B> {
             dispatcher: Some(Box::pin(dispatcher)),
             tasks,
             slots: Arc::clone(&slots),
+            read_hold,
             max_idle,
             timer: Box::pin(sleep_until(Instant::now() + max_idle)),
             is_closing: false,
@@ -151,6 +153,7 @@ struct ConnectionDriver<B: OutgoingBody> {
     dispatcher: Option<Pin<Box<Http2Dispatcher<B>>>>,
     tasks: ConnectionTasks,
     slots: Arc<StreamSlots>,
+    read_hold: ReadHold,
     /// `upstream.pool_idle`.
     max_idle: Duration,
     timer: Pin<Box<Sleep>>,
@@ -168,6 +171,25 @@ impl<B: OutgoingBody> ConnectionDriver<B> {
         } else {
             self.slots.set_limit(dispatcher.current_max_send_streams());
         }
+    }
+
+    /// Begins the streams of requests that have been handed over, before anything else is read: see [`ReadHold`].
+    fn begin_streams(&mut self, cx: &mut Context<'_>) {
+        if !self.tasks.take_handed_over() {
+            return;
+        }
+        self.read_hold.begin();
+        loop {
+            // hyper takes one request at a time: the next one once the connection has begun the stream of the last.
+            self.poll_dispatcher(cx);
+            self.tasks.take_new();
+            self.tasks.poll(cx);
+            self.poll_dispatcher(cx);
+            if !self.tasks.take_new() {
+                break;
+            }
+        }
+        self.read_hold.end();
     }
 
     /// hyper closes the connection when the last response has ended.
@@ -203,6 +225,7 @@ impl<B: OutgoingBody> Future for ConnectionDriver<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.begin_streams(cx);
         this.tasks.poll(cx);
         loop {
             this.poll_dispatcher(cx);

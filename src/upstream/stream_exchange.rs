@@ -53,6 +53,7 @@ impl<B: OutgoingBody> ExchangeContext<B> {
         };
         let deadline = self.deadline(upload.as_deref(), Instant::now());
         let mut timer = None;
+        tasks.note_request();
         let mut response = pin!(sender.try_send_request(request));
         let result = poll_fn(|cx| match response.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Ok(result)),

@@ -1,5 +1,11 @@
-//! Requests that wait for a connection, and APIs that lower their limit meanwhile.
+//! Requests that wait for a connection, and APIs that lower their limit meanwhile. A head never waits with its token
+//! inside a connection.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 
 use super::raw::{HEADERS, RST_STREAM, RawServer, SETTINGS, frame, most_streams};
@@ -19,6 +25,49 @@ async fn a_request_is_renewed_too_after_it_has_waited_for_the_connection_of_anot
     let (one, two, _requests) = tokio::join!(ask(), ask(), server);
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(counts.renewed.load(Ordering::Relaxed), 2);
+}
+
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Two ends of a connection.
+async fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (one, other) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (one.unwrap(), other.unwrap().0)
+}
+
+#[tokio::test]
+async fn a_head_is_written_even_if_a_lower_limit_arrives_at_that_moment() {
+    let (listener, upstream) = listen().await;
+    let mut first = Box::pin(upstream.send(Instant::now(), request("GET"), WithoutRenewal));
+    let opening = async {
+        let mut server = RawServer::accept(&listener).await;
+        server.read_until(HEADERS).await;
+        server
+    };
+    let mut server = tokio::select! {
+        _ = &mut first => unreachable!("there is no response"),
+        server = opening => server,
+    };
+    // The runtime learns of both bytes at once, and polls this task before that of the connection.
+    let (signal, mut receiver) = sockets().await;
+    let mut signalled = Box::pin(receiver.read_u8());
+    assert!(poll_once(signalled.as_mut()).await.is_pending());
+    signal.writable().await.unwrap();
+    server.socket.writable().await.unwrap();
+    server.socket.try_write(&most_streams(1)).unwrap();
+    signal.try_write(b"x").unwrap();
+    signalled.await.unwrap();
+    let mut second = Box::pin(upstream.send(Instant::now(), request("GET"), WithoutRenewal));
+    assert!(poll_once(second.as_mut()).await.is_pending());
+    tokio::select! {
+        _ = &mut first => unreachable!("there is no response"),
+        _ = &mut second => unreachable!("there is no response"),
+        headers = timeout(LIMIT, server.read_until(HEADERS)) => assert!(headers.is_ok(), "the head waits"),
+    }
 }
 
 /// Goes out again in any case, but its renewal waits until it may end.
