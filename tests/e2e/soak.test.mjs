@@ -1,6 +1,7 @@
 // Injects a fault every few seconds, in random order, under traffic with streams. Every request must end exactly once:
 // with its own response, an error of the proxy or a visible transport error. No request that must not be repeated is
-// executed twice, and the proxy's memory and descriptors do not grow.
+// executed twice, and the proxy's memory and descriptors do not grow. Half of the requests and event streams use HTTP/2 on
+// both sides.
 //
 // Takes a minute and a half. With FULL_SIZE=1 it takes 30 minutes (SOAK_MINUTES=N changes that), with tokens of 60 s
 // and a fault every 10 s.
@@ -11,7 +12,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RequestLog, Requests, streams } from "./soak_clients.mjs";
-import { writeSecret } from "./stand_ins.mjs";
+import { issueCertificate, writeSecret } from "./stand_ins.mjs";
 import { startApi, startRelay, startTokens } from "./soak_servers.mjs";
 import { startProxy, temporaryDirectory, until } from "./support.mjs";
 
@@ -45,7 +46,7 @@ const FAULTS = ({ tokens, relay }) => {
   };
 };
 
-const config = (relay, tokens, secret) => `listen = "127.0.0.1:0"
+const config = (relay, tokens, secret, authority) => `listen = "127.0.0.1:0"
 [admin]
 listen = "127.0.0.1:0"
 [upstream]
@@ -59,17 +60,20 @@ url = "${tokens.url}"
 client_id = "id"
 client_secret = { file = ${JSON.stringify(secret)} }
 wait = "5s"
+[network]
+ca_file = ${JSON.stringify(authority)}
 `;
 
 async function setUp(t) {
   const tokens = await startTokens(LIFETIME_S);
-  const api = await startApi(tokens);
+  const certificate = await issueCertificate(t);
+  const api = await startApi(tokens, certificate);
   const relay = await startRelay(api.port);
   t.after(() => Promise.all([tokens.close(), api.close(), relay.close()]));
   const directory = await temporaryDirectory(t);
   const [file, secret] = [join(directory, "cupbearer.toml"), join(directory, "secret")];
   writeSecret(secret);
-  await writeFile(file, config(relay, tokens, secret));
+  await writeFile(file, config(relay, tokens, secret, certificate.authority));
   const env = { CUPBEARER_LOG__ACCESS: "none" };
   const proxy = await startProxy(["--config", file], { env });
   t.after(() => proxy.stop());
@@ -129,6 +133,7 @@ test("under a fault every few seconds every request ends once and correctly, and
   const [early, late] = [rss.slice(rss.length * 0.2, rss.length * 0.3), rss.slice(rss.length * 0.9)].map(mean);
   const say = (what, value) => t.diagnostic(`figure: ${what}: ${value}`);
   say("requests, streams and tunnels sent, and ended", `${log.sent}, ${log.outcomes.size}`);
+  say("requests and event streams over HTTP/2 that succeeded", [...log.succeeded].filter((id) => log.overHttp2.has(id)).length);
   say("outcomes", log.summary());
   say("POSTs, and how many were executed twice", `${log.posts.size}, ${executedTwice.length}`);
   say("answered 200 but not executed; executed but not sent; with a wrong response", `${notExecuted.length}; ${neverSent.length}; ${log.wrong.length}`);
@@ -143,7 +148,7 @@ test("under a fault every few seconds every request ends once and correctly, and
   assert.deepEqual(log.wrong.slice(0, 5), []);
   assert.deepEqual([executedTwice, neverSent, notExecuted, api.unauthorized].map((list) => list.slice(0, 5)), [[], [], [], []]);
   assert.ok(Math.max(...rss) < MAX_RSS_KIB, `${Math.max(...rss)} KiB`);
-  requests.agent.destroy();
+  requests.close();
   const last = await until(async () => {
     const now = await descriptors(proxy.pid);
     return now <= baseline.descriptors + 5 && now;

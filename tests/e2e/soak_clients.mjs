@@ -1,6 +1,7 @@
 // The clients of the soak test: requests that know the correct response, and streams that check every byte.
 
 import { Agent, request as send } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bytesOf, digest } from "./soak_servers.mjs";
@@ -14,6 +15,7 @@ export class RequestLog {
   outcomes = new Map();
   wrong = [];
   posts = new Set();
+  overHttp2 = new Set();
   succeeded = new Set();
   bytes = 0;
 
@@ -37,14 +39,56 @@ export class RequestLog {
   }
 }
 
-/** Single requests over persistent connections: mostly small reads, some writes, some bodies of up to 1 MiB. */
-export class Requests {
+/** Sends a request over HTTP/1.1 or HTTP/2, and reports its response as node:http does. */
+export class Sender {
   agent = new Agent({ keepAlive: true, maxSockets: 256 });
-  inFlight = new Set();
+  sessions = [];
 
   constructor(url, log) {
     Object.assign(this, { url, log });
   }
+
+  /** Over HTTP/2 every other time. Returns what ends the request. */
+  send(id, { method = "GET", path, headers, body }, { onResponse, onError }) {
+    if (this.log.sent % 2 === 0) return this.sendHttp2(id, { ":method": method, ":path": path, ...headers }, body, { onResponse, onError });
+    const request = send(this.url + path, { method, agent: this.agent, headers });
+    request.on("error", onError).on("response", onResponse);
+    request.end(body);
+    return () => request.destroy();
+  }
+
+  sendHttp2(id, head, body, { onResponse, onError }) {
+    this.log.overHttp2.add(id);
+    const stream = this.openSession(this.log.overHttp2.size % SESSIONS).request(head, { endStream: body === undefined });
+    stream.on("error", onError).on("close", () => stream.complete || onError());
+    stream.on("end", () => (stream.complete = stream.rstCode === 0));
+    stream.on("response", (headers) => onResponse(Object.assign(stream, { statusCode: headers[":status"], headers })));
+    if (body !== undefined) stream.end(body);
+    return () => stream.close(CANCEL);
+  }
+
+  openSession(number) {
+    const session = this.sessions[number];
+    if (session && !session.closed && !session.destroyed) return session;
+    this.sessions[number] = connectHttp2(this.url).on("error", () => {});
+    return this.sessions[number];
+  }
+
+  close() {
+    this.agent.destroy();
+    for (const session of this.sessions) session?.destroy();
+  }
+}
+
+/** Enough that no request waits for another one's end, whatever the proxy's `limits.streams`. */
+const SESSIONS = 4;
+
+/** The code of RST_STREAM for a request that its client gives up. */
+const CANCEL = 8;
+
+/** Single requests over persistent connections: mostly small reads, some writes, some bodies of up to 1 MiB. */
+export class Requests extends Sender {
+  inFlight = new Set();
 
   one(chance = Math.random()) {
     const id = this.log.next();
@@ -68,17 +112,17 @@ export class Requests {
     if (method === "POST") this.log.posts.add(id);
     const length = body && { "content-length": body.length };
     return new Promise((resolve) => {
-      const request = send(this.url + path, { method, agent: this.agent, headers: { "x-request-id": id, ...length } });
-      const timer = setTimeout(() => (resolve("wrong: it hangs"), request.destroy()), HANG_MS);
+      const timer = setTimeout(() => (resolve("wrong: it hangs"), giveUp()), HANG_MS);
       const end = (outcome) => (clearTimeout(timer), resolve(outcome));
-      request.on("error", () => end("transport error"));
-      request.on("response", (response) => {
+      const onError = () => end("transport error");
+      const onResponse = (response) => {
         const chunks = [];
         response.on("data", (chunk) => chunks.push(chunk));
-        response.on("error", () => end("transport error"));
+        response.on("error", onError);
         response.on("end", () => end(response.complete ? this.classify(id, response, Buffer.concat(chunks), body, wanted) : "transport error"));
-      });
-      request.end(body);
+      };
+      const headers = { "x-request-id": id, ...length };
+      const giveUp = this.send(id, { method, path, headers, body }, { onResponse, onError });
     });
   }
 
@@ -105,8 +149,9 @@ export function streams(url, log, count, isOver) {
       await sleep(100 + Math.random() * 400);
     }
   };
-  const all = Array.from({ length: count }, () => [keep(tunnel), keep(eventStream)]).flat();
-  return { tally, ended: Promise.all(all) };
+  const sender = new Sender(url, log);
+  const all = Array.from({ length: count }, () => [keep(tunnel), keep((_, ...rest) => eventStream(sender, ...rest))]).flat();
+  return { tally, ended: Promise.all(all).finally(() => sender.close()) };
 }
 
 /** Sends a line every half second and reads the echo. What it receives must always be a prefix of what it sent. */
@@ -142,24 +187,29 @@ function tunnel({ hostname, port }, log, tally, isOver) {
 }
 
 /** The events are numbers without a gap. An end before the last event must be visible as a truncated response. */
-function eventStream(url, log, tally) {
+function eventStream(sender, log, tally) {
   const id = log.next();
   return new Promise((resolve) => {
-    const request = send(new URL("/events", url), { agent: false, headers: { "x-request-id": id } });
-    const end = (outcome) => (log.ended(id, outcome), resolve());
-    request.on("error", () => end("transport error"));
-    request.on("response", (response) => {
+    let hasEnded = false;
+    const end = (outcome) => {
+      if (!hasEnded) log.ended(id, outcome);
+      hasEnded = true;
+      resolve();
+    };
+    const onError = () => end("transport error");
+    const onResponse = (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => ((text += piece), (tally.messages += 1)));
-      response.on("error", () => (tally.broken += 1, end("transport error")));
+      response.on("error", () => (tally.broken += 1, onError()));
       response.on("end", () => {
         if (response.statusCode !== 200) return end(`${response.statusCode} instead of events`);
+        if (!response.complete) return; // an error follows
         tally.streams += 1;
         const events = text.split("\n\n").slice(0, -1);
         const inOrder = events.slice(0, -1).every((event, index) => event === `data: ${index + 1}`);
         end(inOrder && events.at(-1) === "data: end" ? "200" : "wrong: events are missing, and the response ended cleanly");
       });
-    });
-    request.end();
+    };
+    sender.send(id, { path: "/events", headers: { "x-request-id": id } }, { onResponse, onError });
   });
 }

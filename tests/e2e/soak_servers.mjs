@@ -3,6 +3,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
+import { createSecureServer } from "node:http2";
 import { createConnection, createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,8 +59,11 @@ export async function startTokens(lifetimeS) {
   };
 }
 
-/** The API: hashes what it receives, streams, and echoes upgraded connections. `executed` counts the executions of each request id. */
-export async function startApi(tokens) {
+/**
+ * The API: hashes what it receives, streams, and echoes upgraded connections, over TLS as HTTP/2 or HTTP/1.1. `executed`
+ * counts the executions of each request id.
+ */
+export async function startApi(tokens, certificate) {
   const executed = new Map();
   const unauthorized = []; // requests without a token, or with a token that was never issued
   const allowed = (request) => {
@@ -72,8 +76,9 @@ export async function startApi(tokens) {
     executed.set(id, (executed.get(id) ?? 0) + 1);
     return id;
   };
-  const server = createHttpServer({ keepAliveTimeout: 0 }, async (request, response) => {
+  const server = createSecureServer({ ...certificate, allowHTTP1: true, keepAliveTimeout: 0 }, async (request, response) => {
     request.on("error", () => {});
+    response.on("error", () => {}); // what is written to a stream that was reset
     if (!allowed(request)) {
       request.resume();
       return void response.writeHead(401, { "www-authenticate": 'Bearer error="invalid_token"', "content-length": 0 }).end();
@@ -93,6 +98,9 @@ export async function startApi(tokens) {
     await sleep(Number(url.searchParams.get("ms")));
     response.writeHead(200, { "content-length": body.length }).end(body);
   });
+  const sockets = new Set();
+  server.on("connection", (socket) => sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket))));
+  for (const event of ["sessionError", "tlsClientError"]) server.on(event, () => {}); // connections that a fault has broken
   server.on("upgrade", (request, socket) => {
     socket.on("error", () => {});
     if (!allowed(request)) return void socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
@@ -101,12 +109,13 @@ export async function startApi(tokens) {
     socket.pipe(socket);
   });
   await listen(server);
-  return { port: server.address().port, executed, unauthorized, close: () => close(server) };
+  const end = () => (sockets.forEach((socket) => socket.destroy()), close(server));
+  return { port: server.address().port, executed, unauthorized, close: end };
 }
 
 async function events(response) {
   response.writeHead(200, { "content-type": "text/event-stream" });
-  for (let number = 1; number <= EVENTS && !response.destroyed; number += 1) {
+  for (let number = 1; number <= EVENTS && !(response.destroyed || response.stream?.destroyed); number += 1) {
     response.write(`data: ${number}\n\n`);
     await sleep(EVENT_INTERVAL_MS);
   }
@@ -147,7 +156,7 @@ export async function startRelay(target) {
   let server = await listen(createTcpServer({ allowHalfOpen: true }, accept));
   const { port } = server.address();
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `https://127.0.0.1:${port}`,
     state,
     reset,
     end: () => [...pairs].forEach(({ near, far }) => (near.end(), far.end())),
