@@ -124,7 +124,10 @@ async function ask(scene, send, rows, base, how) {
   const { host } = new URL(base);
   const answers = await send(base, rows.map((row) => sentTo(host, row, how)), scene);
   const seen = scene.take();
-  return answers.map((answer, index) => ({ ...answer, seen: seen.filter(({ headers }) => headers.some(([name, value]) => name.toLowerCase() === "x-row" && value === rows[index].name)) }));
+  return answers.map((answer, index) => {
+    const isOfRow = ({ headers }) => headers.some(([name, value]) => name.toLowerCase() === "x-row" && value === rows[index].name);
+    return { ...answer, seen: seen.filter(isOfRow).slice(answer.isRepeated ? -1 : 0) };
+  });
 }
 
 function compare(row, direct, through, scene, { requests, answers, reason, applied, version }) {

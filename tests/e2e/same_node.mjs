@@ -16,9 +16,9 @@ const agent = new Agent({ keepAlive: true, ca });
 let session;
 for (const row of rows) {
   const body = row.body === null ? undefined : Buffer.from(row.body, "base64");
-  const answer = await send(row, body).catch((error) => {
-    // nginx may close an idle connection at the moment it is reused; the proxy must hide that.
-    if (row.isDirect) return send(row, body);
+  const answer = await send(row, body).catch(async (error) => {
+    // A server may close an idle connection at the moment it is reused; the proxy must hide that.
+    if (row.isDirect) return { ...(await send(row, body)), isRepeated: true };
     return { failed: String(error.cause ?? error) };
   });
   await new Promise((written) => process.stdout.write(`${JSON.stringify(answer)}\n`, written));
