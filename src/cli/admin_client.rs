@@ -295,9 +295,17 @@ fn other_instance(status: &str, invocation: &Invocation, address: &Listen) -> Op
     // Each of them must be there: a job that waits for two proxies needs both.
     let missing = own.iter().filter_map(|one| {
         let upstream = doctor::upstream_if_unrelated(status, std::slice::from_ref(one))?;
-        Some((upstream, one.named.as_str()))
+        let named = one.named.as_str();
+        let named = if one.is_invalid {
+            format!(
+                "{named}, whose name, listen or upstream.url cannot be used (see `cupbearer check`)"
+            )
+        } else {
+            named.to_owned()
+        };
+        Some((upstream, named))
     });
-    let (upstreams, named): (Vec<String>, Vec<&str>) = missing.unzip();
+    let (upstreams, named): (Vec<String>, Vec<String>) = missing.unzip();
     let upstream = upstreams.first()?;
     Some(format!(
         "the cupbearer at {address} (forwards to {upstream}) is not the one of {}: set admin.listen there, repeat the \

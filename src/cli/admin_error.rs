@@ -51,7 +51,7 @@ pub(super) enum AdminError {
     },
     /// The system does not tell whose process responds there.
     #[error(
-        "this system does not tell whose process has accepted the connection to {address}, so nothing is sent there; if \
+        "this system cannot tell whose process has accepted the connection to {address}, so nothing is sent there; if \
          that is your own cupbearer, sign in on its page instead: http://{address}{}",
         admin::SIGN_IN_PAGE
     )]

@@ -30,6 +30,15 @@ pub(super) fn banner(
             Err(why) => format!("  admin        off: {why}"),
         },
     );
+    let is_personal =
+        |config: &&Config| config.token.sign_in().is_some() || config.token.login().is_some();
+    let needs_admin = configs.iter().any(is_personal);
+    if needs_admin && !matches!(admin, Ok(listeners) if !listeners.addresses.is_empty()) {
+        lines.push(
+            "  note         nobody can sign in without an admin listener: choose its address with admin.listen (--admin)"
+                .to_owned(),
+        );
+    }
     lines.extend_from_slice(more);
     lines.join("\n")
 }

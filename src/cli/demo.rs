@@ -240,13 +240,16 @@ async fn configure(
 }
 
 /// A proxy beside this one needs another port.
-fn init_command(listen: &Listen) -> String {
-    let port = match listen {
+fn init_command(config: &Config) -> String {
+    let port = match &config.listen {
         Listen::Localhost(port) => Some(*port),
         Listen::Tcp(address) => Some(address.port()),
         Listen::Unix { .. } => None,
     };
-    match port.and_then(free_port_above) {
+    // Its configuration has the same redirect_url.
+    let login = config.token.login();
+    let redirect = login.and_then(|login| login.redirect_url.port_or_known_default());
+    match port.and_then(|port| free_port_above(port, redirect.as_slice())) {
         Some(free) => format!("cupbearer init --listen localhost:{free}"),
         None => "cupbearer init".to_owned(),
     }
@@ -288,7 +291,7 @@ fn guide(demo: &Demo, loaded: &Loaded, login: Option<DemoLogin>, notes: &[String
         format!(
             "  Configuration of this proxy:\n    {}\n  To write one with the same values, for a proxy beside this one:\n    {}",
             file.display(),
-            init_command(listen),
+            init_command(&loaded.config),
         )
     }));
     let lifetime = match login {

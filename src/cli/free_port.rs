@@ -7,11 +7,13 @@ use crate::server;
 const PORTS_TRIED: u16 = 100;
 
 /// A port that is free on every loopback address. The one above a proxy's is often that of its admin listener, so the
-/// search begins two ports further.
-pub(super) fn free_port_above(port: u16) -> Option<u16> {
+/// search begins two ports further. `reserved` ones are not free.
+pub(super) fn free_port_above(port: u16, reserved: &[u16]) -> Option<u16> {
     let first = port.checked_add(2)?;
     let last = first.saturating_add(PORTS_TRIED);
-    (first..=last).find(|port| server::bind(&Listen::Localhost(*port)).is_ok())
+    let is_free =
+        |port: &u16| !reserved.contains(port) && server::bind(&Listen::Localhost(*port)).is_ok();
+    (first..=last).find(is_free)
 }
 
 /// A port that is free on every loopback address now.

@@ -31,7 +31,7 @@ pub(super) enum OrderFailure {
     NotExpected(String),
     /// The configuration does not say which API is meant.
     #[error(
-        "{0}: it is unclear for which API somebody signs in or out; correct upstream.url, repeat the flags that the proxy \
+        "{0}: it is unclear which API is meant; correct upstream.url, repeat the flags that the proxy \
          was started with, or choose a running proxy with --admin and without --config"
     )]
     UnknownApi(String),
@@ -55,7 +55,7 @@ pub(super) enum OrderFailure {
     Interrupted,
     /// Nobody knows whose program would show a code.
     #[error(
-        "this system does not tell whose process has accepted the connection to the admin listener, so a code from there \
+        "this system cannot tell whose process has accepted the connection to the admin listener, so a code from there \
          cannot be trusted; {INSTEAD_OF_A_CODE}"
     )]
     OwnerUnknown,

@@ -1,5 +1,5 @@
 //! What identifies the proxy of a configuration, as far as it can be read: enough to recognize it among running
-//! ones. Values that cannot be read count as not set.
+//! ones.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -63,13 +63,15 @@ fn digest(identity: &impl fmt::Debug) -> String {
     format!("{digest:016x}")
 }
 
-/// What identifies one proxy. A value that cannot be read says nothing.
+/// What identifies one proxy.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyFingerprint {
     /// Where it was read, in words: a file or the environment; or which file could not be read, and why.
     pub named: String,
     /// Whether the file could not be read, so that nothing below is known of it.
     pub is_unreadable: bool,
+    /// Whether one of these values is set and cannot be used. No running proxy has it.
+    pub is_invalid: bool,
     /// Whether nothing is configured, except perhaps keys of the process: this describes every proxy.
     pub is_unconfigured: bool,
     /// `name`.
@@ -93,18 +95,18 @@ impl ProxyFingerprint {
 pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyFingerprint {
     let layers = sources::read(overrides, surroundings);
     let is_unconfigured = is_unconfigured(&layers);
-    let text = |key: &Key<String>| {
-        let default = || (!layers.incomplete && !is_unconfigured).then(|| key.info.default());
-        let value = match layers.values.get(key.path()) {
-            Some(set) => match &set.content {
-                Content::Toml(value) => value.clone(),
-                Content::Secret(_) | Content::Invalid => return None,
-            },
-            None => default().flatten()?,
-        };
-        Some(value.as_str()?.to_owned())
+    let mut values = IdentifyingValues {
+        has_defaults: !layers.incomplete && !is_unconfigured,
+        layers: &layers,
+        is_invalid: false,
     };
-    let upstream = text(&keys::UPSTREAM_URL).and_then(|text| address::origin(&text, true).ok());
+    let name = values.read(&keys::NAME, |text| Some(text.to_owned()));
+    let upstream = values.read(&keys::UPSTREAM_URL, |text| {
+        let origin = address::origin(text, true).ok()?;
+        Some(format!("{}://{}", origin.scheme, origin.authority))
+    });
+    let listen = values.read(&keys::LISTEN, |text| listen::listen(text).ok());
+    let is_invalid = values.is_invalid;
     let named = match (&layers.unreadable, &layers.file) {
         (Some(one), _) => format!("{}, which {}", one.key, one.problem),
         (None, Some(file)) => file.display().to_string(),
@@ -113,10 +115,34 @@ pub fn fingerprint(overrides: &Overrides, surroundings: &Surroundings) -> ProxyF
     ProxyFingerprint {
         named,
         is_unreadable: layers.incomplete,
+        is_invalid,
         is_unconfigured,
-        name: text(&keys::NAME),
-        upstream: upstream.map(|origin| format!("{}://{}", origin.scheme, origin.authority)),
-        listen: text(&keys::LISTEN).and_then(|text| listen::listen(&text).ok()),
+        name,
+        upstream,
+        listen,
+    }
+}
+
+/// Reads values of keys that identify a proxy, and notes whether one cannot be used.
+struct IdentifyingValues<'a> {
+    layers: &'a Layers,
+    /// Whether a key that is not set has its default.
+    has_defaults: bool,
+    is_invalid: bool,
+}
+
+impl IdentifyingValues<'_> {
+    fn read<T>(&mut self, key: &Key<String>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let value = match self.layers.values.get(key.path()) {
+            Some(set) => match &set.content {
+                Content::Toml(value) => Some(value.clone()),
+                Content::Secret(_) | Content::Invalid => None,
+            },
+            None => Some(key.info.default().filter(|_| self.has_defaults)?),
+        };
+        let read = value.and_then(|value| parse(value.as_str()?));
+        self.is_invalid |= read.is_none();
+        read
     }
 }
 

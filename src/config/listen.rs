@@ -148,7 +148,7 @@ fn listen_near(text: &str, example: u16) -> Result<Listen, InvalidValue> {
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
         if needs_scope(address.ip()) {
-            let problem = "is an address of one link, whose interface cannot be named here";
+            let problem = "is a link-local address, whose interface cannot be named here";
             let remedy =
                 format!("write \"localhost:{example}\", or another address of the interface");
             return Err(invalid(problem, remedy));

@@ -140,7 +140,7 @@ fn reject_keys_of_unreadable(
         let source = layers.values.get(key).map(|set| set.source.to_string());
         let problem = (
             format!(
-                "applies to the whole process, for which {} may set keys, which cannot be read",
+                "applies to the whole process, and {}, which may set such keys too, cannot be read",
                 unread.file_name
             ),
             "correct that file first",

@@ -7,25 +7,30 @@ use crate::text::{Unprintable, sanitize};
 /// What is shown in place of a value.
 pub(super) const CUT: &str = "(cut)";
 /// A name that contains one of these names a secret, in ordinary text too: `Password: …`.
-const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "key"];
-/// So does one that contains one of these, but not where a space follows: messages say `credentials: not found`.
-const MORE_NAMES: [&str; 9] = [
+const NAMES: [&str; 9] = [
+    "token",
+    "secret",
+    "password",
+    "assertion",
+    "key",
     "passwd",
     "passphrase",
     "pwd",
-    "credential",
     "cookie",
-    "signature",
-    "jwt",
-    "bearer",
-    "authorization",
 ];
+/// So does one that contains one of these, but not where a space follows: messages say `credentials: not found`.
+const MORE_NAMES: [&str; 5] = ["credential", "signature", "jwt", "bearer", "authorization"];
+/// One that contains one of these names a file, although it may contain one of the others too: `token_file`.
+const NAMES_OF_FILES: [&str; 4] = ["file", "path", "dir", "folder"];
 /// So does one of these alone.
 const WHOLE_NAMES: [&str; 5] = ["auth", "pass", "pw", "sid", "sig"];
 /// So does one of these in a query. Elsewhere it is a number that helps: `exit code: 1`.
 const QUERY_NAMES: [&str; 2] = ["code", "state"];
 /// What may stand before credentials in `Authorization`.
 const SCHEMES: [&str; 5] = ["bearer", "basic", "token", "dpop", "negotiate"];
+/// What an element may begin with whose content has no escapes, and how that ends.
+const CDATA: &[u8] = b"<![CDATA[";
+const CDATA_END: &[u8] = b"]]>";
 /// How many layers of escapes are looked through.
 const DEEPEST: usize = 4;
 
@@ -137,7 +142,8 @@ fn value_of(
             || (!is_apart || is_quoted) && contains_one(&name, &MORE_NAMES)
             || !is_apart && WHOLE_NAMES.contains(&name.as_str())
             || is_in_query && QUERY_NAMES.contains(&name.as_str());
-        let is_path = !is_apart && !is_quoted && !is_in_query && is_path(&bytes[unspaced..]);
+        let is_path =
+            !is_apart && !is_quoted && !is_in_query && is_path_for(&name, &bytes[unspaced..]);
         if !is_secret || is_path {
             return None;
         }
@@ -145,20 +151,14 @@ fn value_of(
     } else {
         // An option and its value, or the two as members of a list.
         let value = end_of(bytes, closed, |byte| is_space(byte) || byte == b',');
-        if !is_option || value == closed || !contains_one(&name, &NAMES) {
+        let is_secret = contains_one(&name, &NAMES)
+            || contains_one(&name, &MORE_NAMES)
+            || WHOLE_NAMES.contains(&name.trim_start_matches('-'));
+        if !is_option || value == closed || !is_secret {
             return None;
         }
         value
     };
-    let is_field = name.contains("authorization");
-    let schemes = if is_field {
-        &SCHEMES[..]
-    } else {
-        &SCHEMES[..2]
-    };
-    let after_scheme = end_of_scheme(bytes, start, schemes);
-    let has_scheme = after_scheme > start;
-    let start = after_scheme;
     let form = if is_in_query {
         Form::Query
     } else if is_quoted {
@@ -168,13 +168,41 @@ fn value_of(
     } else {
         Form::Word
     };
-    let mut end = end_of_value(bytes, start, form);
+    Some(value_from(bytes, &name, start, form))
+}
+
+/// The value that begins at `start`, without the scheme, the quotes and the marks around it.
+fn value_from(bytes: &[u8], name: &str, start: usize, form: Form) -> std::ops::Range<usize> {
+    let is_field = name.contains("authorization");
+    let schemes = if is_field {
+        &SCHEMES[..]
+    } else {
+        &SCHEMES[..2]
+    };
+    let after_scheme = end_of_scheme(bytes, start, schemes);
+    let has_scheme = after_scheme > start;
+    let start = after_scheme;
+    let (start, mut end) = match bytes[start..].strip_prefix(CDATA) {
+        Some(rest) if form == Form::Element => {
+            let start = start + CDATA.len();
+            let mut ends = rest.windows(CDATA_END.len());
+            let length = ends.position(|end| end == CDATA_END);
+            (start, length.map_or(bytes.len(), |length| start + length))
+        }
+        _ => (start, end_of_value(bytes, start, form)),
+    };
     // An unknown scheme, and what follows it.
     if is_field && !has_scheme && form == Form::Word && bytes.get(end) == Some(&b' ') {
         end = end_of(bytes, end + 1, |byte| !is_space(byte));
     }
+    if name.contains("cookie") && form == Form::Word {
+        // Further cookies follow, each with a name of its own.
+        while bytes[..end].ends_with(b";") && bytes.get(end) == Some(&b' ') {
+            end = end_of(bytes, end + 1, |byte| !is_space(byte));
+        }
+    }
     let (start, end) = inside_quotes(bytes, start, end);
-    Some(start..end)
+    start..end
 }
 
 /// How a value ends if it is not in quotes.
@@ -300,12 +328,18 @@ fn end_of_scheme(bytes: &[u8], start: usize, schemes: &[&str]) -> usize {
     }
 }
 
-/// Whether an absolute path with at least two parts begins here.
-fn is_path(bytes: &[u8]) -> bool {
-    bytes.strip_prefix(b"/").is_some_and(|rest| {
-        let word = rest.split(|byte| is_space(*byte)).next();
-        word.is_some_and(|word| word.contains(&b'/'))
-    })
+/// Whether the value that begins here is the absolute path of a file, and no secret: base64 can begin with a slash too,
+/// and contain others, but no dot.
+fn is_path_for(name: &str, bytes: &[u8]) -> bool {
+    let word = bytes.split(|byte| is_space(*byte)).next();
+    let word = word.unwrap_or_default();
+    let mut parts = word.rsplit(|byte| *byte == b'/');
+    let has_ending = parts.next().is_some_and(|last| last.contains(&b'.'));
+    let names_key =
+        name.contains("key") && NAMES.iter().filter(|known| name.contains(*known)).count() == 1;
+    word.starts_with(b"/")
+        && parts.count() > 1
+        && (contains_one(name, &NAMES_OF_FILES) || names_key && has_ending)
 }
 
 fn end_of(bytes: &[u8], start: usize, belongs: impl Fn(u8) -> bool) -> usize {

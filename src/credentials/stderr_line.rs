@@ -146,11 +146,8 @@ fn without_colours(line: &str) -> String {
 
 /// The word with each run of token characters (RFC 6750 2.1) cut out that may be a secret.
 fn without_tokens(word: &str) -> String {
-    if let Some((scheme, rest)) = word.split_once("://")
-        && let Some((_, host)) = rest.split('/').next().unwrap_or_default().rsplit_once('@')
-    {
-        let path = &rest[rest.find('/').unwrap_or(rest.len())..];
-        return format!("{scheme}://{CUT}@{host}{}", without_tokens(path));
+    if let Some(shown) = without_users(word) {
+        return shown;
     }
     if has_slashed_secret(word) || has_odd_secret(word) {
         return CUT.to_owned();
@@ -166,6 +163,29 @@ fn without_tokens(word: &str) -> String {
         shown.push_str(&piece[run.len()..]);
     }
     shown
+}
+
+/// The word without tokens and without the users of its URLs, if it has such a URL. A word may consist of several URLs,
+/// or contain one in the query of another.
+fn without_users(word: &str) -> Option<String> {
+    let (before, rest) = word.split_once("://")?;
+    let mut shown = without_tokens(before);
+    let mut has_user = false;
+    for part in rest.split("://") {
+        let (authority, path) = part.split_at(part.find(['/', '?', '#']).unwrap_or(part.len()));
+        let host = authority.rsplit_once('@').map(|(_, host)| host);
+        has_user |= host.is_some();
+        shown.push_str("://");
+        if let Some(host) = host {
+            shown.push_str(CUT);
+            shown.push('@');
+            shown.push_str(host);
+        } else {
+            shown.push_str(authority);
+        }
+        shown.push_str(&without_tokens(path));
+    }
+    has_user.then_some(shown)
 }
 
 fn is_token(letter: char) -> bool {

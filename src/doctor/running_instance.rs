@@ -190,6 +190,9 @@ fn differs(proxy: &ProxyStatus, own: &ProxyFingerprint) -> bool {
     if proxy.pending_fingerprint == own.digest() {
         return false; // it has read this configuration, and does not use it yet
     }
+    if own.is_invalid {
+        return true;
+    }
     // Empty if that version of cupbearer does not send it.
     let is_same = |theirs: &str, own: &Option<String>| {
         let own = own.as_deref().filter(|_| !theirs.is_empty());

@@ -20,7 +20,7 @@ impl TrafficMetrics {
         let connections = register.gauges("cupbearer_connections", "Open connections.", &["side"]);
         let bytes = register.counters(
             "cupbearer_bytes_total",
-            "Bytes read from clients (in) and written to them (out), with heads and tunnels, before encryption. Connections that are rejected at once do not count.",
+            "Bytes read from clients (in) and written to them (out), including heads and tunnels, not counting TLS. Connections that are rejected at once do not count.",
             &["direction"],
         );
         let upstream_attempts = register.counters(

@@ -186,7 +186,9 @@ impl AccessRecord {
             Ok(frame) => self.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64),
             Err(error) => {
                 let reason = match error {
-                    BodyError::Closed { .. } | BodyError::GoneAway => Reason::UpstreamClosed,
+                    BodyError::Closed { .. } | BodyError::GoneAway | BodyError::Unfinished => {
+                        Reason::UpstreamClosed
+                    }
                     BodyError::Stalled { .. } => Reason::UpstreamStalled,
                 };
                 self.set_failure(reason, error_chain(error));

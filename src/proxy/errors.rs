@@ -182,8 +182,8 @@ fn token_detail(error: &TokenUnavailable) -> String {
         }
         TokenUnavailable::SignedOut(place) => {
             return format!(
-                "The person whose request this is has signed out of this proxy, and it was not sent to the API for whoever \
-                 has signed in since. Send it again, or {}.",
+                "The person who sent this request has signed out of this proxy, so the request was not sent to the API for \
+                 whoever has signed in since. Send it again, or {}.",
                 place.advice()
             );
         }

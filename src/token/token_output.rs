@@ -28,7 +28,12 @@ enum StatedEnd {
     /// This long after the token was obtained, or at least after it was written there.
     After(Duration),
     At(SystemTime),
+    /// At a local time of an unknown zone, which is this time at the latest.
+    NotAfter(SystemTime),
 }
+
+/// How far local time can be behind UTC.
+const FURTHEST_BEHIND: Duration = Duration::from_hours(12);
 
 /// Why there is no token in an output that can be sent. Contains nothing of the output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -201,6 +206,7 @@ impl TokenOutput {
                 from.checked_add(lifetime)
             }
             StatedEnd::At(end) => Some(end),
+            StatedEnd::NotAfter(end) => Some(end).filter(|end| *end <= since),
         };
         let Some(end) = stated.into_iter().chain(self.expires_at).min() else {
             return Ok(default_lifetime);
@@ -214,7 +220,7 @@ impl TokenOutput {
     /// since it was `written`.
     pub(super) fn absolute_end(&self, written: Option<SystemTime>) -> Option<SystemTime> {
         let stated = match self.stated {
-            StatedEnd::Nothing => None,
+            StatedEnd::Nothing | StatedEnd::NotAfter(_) => None,
             StatedEnd::After(lifetime) => written.and_then(|written| written.checked_add(lifetime)),
             StatedEnd::At(end) => Some(end),
         };
@@ -250,8 +256,9 @@ fn of_object(object: &Map<String, Value>) -> Result<(String, StatedEnd), OutputD
     }
     let token = text_in(object, "accessToken").ok_or(OutputDefect::NoToken)?;
     let end = match absolute_end(object.get("expires_on"))? {
-        // In older versions of az this is the only one, and in local time without a zone, which says nothing reliable.
-        StatedEnd::Nothing => absolute_end(object.get("expiresOn")).unwrap_or(StatedEnd::Nothing),
+        // In older versions of az this is the only one, and in local time without a zone.
+        StatedEnd::Nothing => absolute_end(object.get("expiresOn"))
+            .unwrap_or_else(|_| local_end(object.get("expiresOn"))),
         end => end,
     };
     Ok((token, end))
@@ -309,6 +316,16 @@ fn absolute_end(value: Option<&Value>) -> Result<StatedEnd, OutputDefect> {
         None => value.as_str().and_then(rfc3339),
     };
     end.map(StatedEnd::At).ok_or(OutputDefect::UnreadableEnd)
+}
+
+/// What a local time without its zone says about the end.
+fn local_end(value: Option<&Value>) -> StatedEnd {
+    let local = value.and_then(Value::as_str).and_then(|text| {
+        humantime::parse_rfc3339_weak(text.trim())
+            .ok()?
+            .checked_add(FURTHEST_BEHIND)
+    });
+    local.map_or(StatedEnd::Nothing, StatedEnd::NotAfter)
 }
 
 /// A time with its zone: `Z`, or a difference such as `+01:00`. None before 1970, which no token has.

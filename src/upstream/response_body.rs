@@ -104,6 +104,20 @@ impl<B: OutgoingBody> StreamingBody<B> {
         }
     }
 
+    /// Whether a stream without further frames has not reached the end of its response: hyper takes a reset with
+    /// `NO_ERROR` for the end. After a complete response that is usual, since the API does not want the rest of an upload,
+    /// and only a length can tell the two apart.
+    fn is_unfinished(&self) -> bool {
+        matches!(self.held, Some(Held::Stream(_)))
+            && !self.incoming.is_end_stream()
+            && (!self.stall.has_upload()
+                || self
+                    .incoming
+                    .size_hint()
+                    .exact()
+                    .is_some_and(|rest| rest > 0))
+    }
+
     /// No byte has moved for too long.
     #[cold]
     fn give_up(&mut self) {
@@ -198,8 +212,9 @@ impl<B: OutgoingBody> Body for ResponseBody<B> {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
+                let is_unfinished = this.is_unfinished();
                 this.release();
-                Poll::Ready(None)
+                Poll::Ready(is_unfinished.then_some(Err(BodyError::Unfinished)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.fail(error)))),
         }

@@ -5,7 +5,7 @@ import { run } from "node:test";
 import report from "./reporter.mjs";
 
 /** Files whose tests measure a time, a rate or memory, or use nearly all of the machine. */
-const ALONE = ["clock", "dead-path", "http2-floods", "identities", "image", "memory", "overload", "packaging", "refresh", "rotation", "soak"]
+const ALONE = ["clock", "dead-path", "http2-floods", "identities", "image", "memory", "overload", "packaging", "page-load", "refresh", "rotation", "soak"]
   .map((name) => `${name}.test.mjs`);
 
 const files = process.argv.slice(2);

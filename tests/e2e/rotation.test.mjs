@@ -57,12 +57,14 @@ for (const [name, replacement] of Object.entries(replacements)) {
     const { answered, failures } = await load.stop();
 
     assert.deepEqual(failures, []);
-    assert.equal(api.seen.length, answered);
+    // On a busy machine, a token may expire while a request with it waits in the API, which costs a second attempt.
+    const late = api.seen.filter(({ status }) => status === 401).length;
+    assert.equal(api.seen.length - late, answered);
     const after = authorizationServer.tokenRequests.filter((request) => request.at >= at);
     const rejected = after.filter(({ status }) => status !== 200).length;
     assert.ok(rejected <= 1, `${rejected} token requests with the old secret`);
     assert.equal(after.find(({ status }) => status === 200).at - at < 5_000, true, "tried within 5 s");
-    t.diagnostic(`${answered} requests, 0 lost; ${after.length} token requests after the change, ${rejected} rejected`);
+    t.diagnostic(`${answered} requests, 0 lost, ${late} sent again after a 401; ${after.length} token requests after the change, ${rejected} rejected`);
   });
 }
 

@@ -23,8 +23,10 @@ test("replacing the listener's certificate by swapping a Kubernetes volume under
   }
   const { answered, failures } = await load.stop();
   assert.deepEqual(failures, []);
-  assert.equal(api.seen.length, answered);
-  t.diagnostic(`figure: ${answered} requests during ${REPLACEMENTS} replacements, 0 lost`);
+  // On a busy machine, a token may expire while a request with it waits in the API, which costs a second attempt.
+  const late = api.seen.filter(({ status }) => status === 401).length;
+  assert.equal(api.seen.length - late, answered);
+  t.diagnostic(`figure: ${answered} requests during ${REPLACEMENTS} replacements, 0 lost, ${late} sent again after a 401`);
 });
 
 /** A folder for each version, a link `..data` to one of them, and links to its files, as a kubelet makes them. */

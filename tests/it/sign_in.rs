@@ -615,7 +615,7 @@ async fn what_a_person_orders_for_the_api_in_the_file_never_reaches_another_one(
     for order in ["login", "logout"] {
         let (code, text) = command(&[order], &file, "", "for-the-other-api").await;
         assert_eq!(code, 3, "{text}");
-        assert!(text.contains("it is unclear for which API"), "{text}");
+        assert!(text.contains("it is unclear which API is meant"), "{text}");
     }
     assert_eq!(ask(binary.address, get("/")).await.status, 200);
     let sent = upstream.only_request();

@@ -1,6 +1,7 @@
 //! Why `init` ends without a configuration.
 
 use std::io;
+use std::path::PathBuf;
 
 pub(super) enum InitError {
     /// A flag is invalid, or is missing and there is no terminal to ask on.
@@ -9,6 +10,8 @@ pub(super) enum InitError {
     Failed(String),
     /// The user has ended the input.
     Abandoned,
+    /// The user has ended the input after the configuration of earlier answers was written.
+    AbandonedAfter(PathBuf),
 }
 
 impl InitError {

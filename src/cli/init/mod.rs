@@ -51,7 +51,7 @@ use answers::AnswerSlot;
 use error::InitError;
 use identity::SecretLocation;
 use overwritable::Overwritable;
-use port::PortState;
+use port::{PortState, PortStates};
 use stdin_secret::StandardInput;
 use terminal::{Dialogue, Terminal};
 
@@ -88,6 +88,13 @@ impl InitArgs {
             }
             Err(InitError::Abandoned) => {
                 say("\ncupbearer init: ended before the last answer; nothing has been written");
+                Exit::Failed
+            }
+            Err(InitError::AbandonedAfter(path)) => {
+                say(&format!(
+                    "\ncupbearer init: ended before the last answer; the configuration of the earlier answers is in {}",
+                    path.display()
+                ));
                 Exit::Failed
             }
         }
@@ -130,7 +137,7 @@ async fn from_flags(
         try_out(&path, surroundings).await
     };
     say(&if tried.can_be_used() {
-        writing::next_steps(&config, &path, surroundings, &tried.port)
+        writing::next_steps(&config, &path, surroundings, &tried.ports)
     } else {
         writing::after_failure(&path)
     });
@@ -143,22 +150,30 @@ async fn interactive(
     surroundings: &Surroundings,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Exit, InitError> {
+    let mut overwritable = Overwritable::new(args.force);
+    let done = rounds(args, surroundings, dialogue, &mut overwritable).await;
+    match (done, overwritable.last_written()) {
+        (Err(InitError::Abandoned), Some(path)) => Err(InitError::AbandonedAfter(path.to_owned())),
+        (done, _) => done,
+    }
+}
+
+async fn rounds(
+    args: &InitArgs,
+    surroundings: &Surroundings,
+    dialogue: &mut dyn Dialogue,
+    overwritable: &mut Overwritable,
+) -> Result<Exit, InitError> {
     let mut answers = parse::answers_in_flags(args)?;
     dialogue.show(questions::WELCOME);
-    let mut overwritable = Overwritable::new(args.force);
     let mut chosen = args.out.clone();
     let try_with = (!args.no_doctor).then_some(surroundings);
     loop {
-        let config = questions::interview(dialogue, &mut answers, &overwritable, try_with).await?;
+        let config = questions::interview(dialogue, &mut answers, overwritable, try_with).await?;
         let proposed = args.destination(surroundings);
         let chosen_before = chosen.take();
-        let path = questions::destination(
-            dialogue,
-            chosen_before,
-            proposed,
-            &config,
-            &mut overwritable,
-        )?;
+        let path =
+            questions::destination(dialogue, chosen_before, proposed, &config, overwritable)?;
         if let Err(problems) = writing::check(&config, &path) {
             // No question sets these keys, so it would not help to ask again.
             let of_flags = ["listen", "token.redirect_url"];
@@ -172,7 +187,7 @@ async fn interactive(
             answers = answers.into_defaults();
             continue;
         }
-        writing::write(&config, &path, &mut overwritable).await?;
+        writing::write(&config, &path, overwritable).await?;
         dialogue.show(&format!("\n{}", writing::summary(&config, &path)));
         let tried = if args.no_doctor {
             TriedConfig::not_tried()
@@ -181,7 +196,7 @@ async fn interactive(
             try_out(&path, surroundings).await
         };
         if tried.can_be_used() {
-            let next = writing::next_steps(&config, &path, surroundings, &tried.port);
+            let next = writing::next_steps(&config, &path, surroundings, &tried.ports);
             dialogue.show(&next);
             return Ok(tried.exit);
         }
@@ -204,7 +219,7 @@ struct TriedConfig {
     has_passed: bool,
     /// Whether every check except the one of the port has passed.
     is_right: bool,
-    port: PortState,
+    ports: PortStates,
 }
 
 impl TriedConfig {
@@ -213,13 +228,13 @@ impl TriedConfig {
             exit: Exit::Fine,
             has_passed: true,
             is_right: true,
-            port: PortState::Free,
+            ports: PortStates::FREE,
         }
     }
 
     /// Whether a proxy can be started with it, on another port if need be.
     fn can_be_used(&self) -> bool {
-        self.has_passed || self.is_right && self.port != PortState::Free
+        self.has_passed || self.is_right && self.ports.listen != PortState::Free
     }
 }
 
@@ -246,8 +261,8 @@ async fn try_out(path: &Path, surroundings: &Surroundings) -> TriedConfig {
             .iter()
             .filter(|check| matches!(check.finding.outcome, Outcome::Failed(_)))
             .all(|check| check.id == "listener"),
-        port: loaded.map_or(PortState::Free, |loaded| {
-            PortState::of(&checks, &loaded.config.listen)
+        ports: loaded.map_or(PortStates::FREE, |loaded| {
+            PortStates::of(&checks, &loaded.config)
         }),
     }
 }

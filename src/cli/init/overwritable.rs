@@ -40,6 +40,11 @@ impl Overwritable {
         self.written.contains(&absolute(path))
     }
 
+    /// The configuration that this run has written last.
+    pub(super) fn last_written(&self) -> Option<&Path> {
+        self.written.last().map(PathBuf::as_path)
+    }
+
     /// Whether this run has stored a secret in the entry.
     pub(super) fn has_entry(&self, entry: &KeyringEntry) -> bool {
         self.entries.contains(entry)

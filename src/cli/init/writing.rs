@@ -10,13 +10,13 @@ use super::error::InitError;
 use super::files::{self, Existing, PreviousFile};
 use super::identity::{GrantChoice, NewIdentity, SecretLocation};
 use super::overwritable::Overwritable;
-use super::port::PortState;
+use super::port::{PortState, PortStates};
 use super::{document, keyring};
 use crate::cli::quoting::shell_word;
 use crate::cli::staged_file::{FileMode, StagedFile};
 use crate::config::keys::CONFIG_VARIABLE;
 use crate::config::{ConfigProblems, Overrides, Surroundings, is_same_file, load_text};
-use crate::credentials::{FileError, SecretSource, read_regular};
+use crate::credentials::{FileError, Secret, SecretEcho, SecretSource, read_regular};
 use crate::guard;
 
 /// Why `cupbearer check` would reject the configuration. Each answer has been checked, but not all of them together.
@@ -47,12 +47,11 @@ pub(super) async fn write(
     for file in secrets.iter().map(PathBuf::as_path).chain([path]) {
         if overwritable.existing(file) == Existing::Replace
             && !overwritable.has_written(path)
-            && repeats_secret(config, file).await
+            && repeats_secret(config, file, file == path).await
         {
             let shown = file.display();
             return Err(InitError::Usage(format!(
-                "{shown} contains what the command of the secret prints, so nothing can be written there: write another \
-                 name for the configuration"
+                "{shown} contains the secret, so nothing can be written there: write another name for the configuration"
             )));
         }
     }
@@ -119,27 +118,34 @@ async fn store_secrets(
     }
 }
 
-/// Whether the file contains what the command of the secret prints, and so is likely to be where that comes from,
-/// however the command names it.
-async fn repeats_secret(config: &NewConfig, path: &Path) -> bool {
+/// Whether the file contains the secret in any encoding, and so is likely to be where it comes from, however a command
+/// names it. A secret that is typed or read from standard input may replace itself in a file of its own.
+async fn repeats_secret(config: &NewConfig, path: &Path, is_configuration: bool) -> bool {
     const LONGEST: u64 = 1 << 20;
-    let Some(words) = config.identity.command() else {
-        return false;
+    let command = config.identity.command();
+    let given = match config.identity.secret() {
+        Some(SecretLocation::NewFile(secret)) if is_configuration => Some(secret),
+        _ => None,
     };
+    if command.is_none() && given.is_none() {
+        return false;
+    }
     let content = match read_regular(path, LONGEST) {
         Ok(content) => content,
         Err(FileError::TooLong { .. }) => return true, // no configuration is
         Err(_) => return false,
     };
-    // The command may be one of another machine.
-    let Ok(printed) = SecretSource::Command(words.to_owned()).read().await else {
+    // Exposed to look for it.
+    let is_there = |secret: &Secret| SecretEcho::of(secret.expose()).is_in(&content);
+    if let Some(secret) = given {
+        return is_there(secret);
+    }
+    let Some(words) = command else {
         return false;
     };
-    // Exposed to look for it.
-    let printed = printed.expose();
-    content
-        .windows(printed.len().max(1))
-        .any(|part| part == printed)
+    // The command may be one of another machine.
+    let printed = SecretSource::Command(words.to_owned()).read().await;
+    printed.is_ok_and(|printed| is_there(&printed))
 }
 
 fn stage(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<StagedFile> {
@@ -181,12 +187,12 @@ pub(super) fn after_failure(path: &Path) -> String {
     )
 }
 
-/// The commands to type next. `port` is what is known about the port that the proxy would use.
+/// The commands to type next. `ports` is what is known about the ports that the proxy would use.
 pub(super) fn next_steps(
     config: &NewConfig,
     path: &Path,
     surroundings: &Surroundings,
-    port: &PortState,
+    ports: &PortStates,
 ) -> String {
     // A command in a file that was only found in the working directory does not run.
     let runs_command = config.identity.command().is_some();
@@ -205,26 +211,21 @@ pub(super) fn next_steps(
     };
     let needs = needs(config, path);
     let usage = |url| usage(url, &needs);
-    let commands = match port {
-        PortState::Free => format!("\nNow run:\n  cupbearer{flag}\nand {}", usage(url)),
-        PortState::RunsThis { free } => format!(
-            "\nA proxy with this configuration is already running: {}\nTo run another one beside it:\n  cupbearer{flag} --listen localhost:{free}",
+    let flags = flag + &ports.flags();
+    let commands = match &ports.listen {
+        PortState::Free => format!("\nNow run:\n  cupbearer{flags}\nand {}", usage(url)),
+        PortState::RunsThis { .. } => format!(
+            "\nA proxy with this configuration is already running: {}\nTo run another one beside it:\n  cupbearer{flags}",
             usage(url)
         ),
         PortState::Taken { by, free } => {
             let words = usage(Some(format!("http://localhost:{free}")));
             format!(
-                "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flag} --listen localhost:{free}\nand {words}"
+                "\n{by}. Use another port for this proxy. Now run:\n  cupbearer{flags}\nand {words}"
             )
         }
     };
-    let other_port = match port {
-        PortState::Free => String::new(),
-        PortState::RunsThis { free } | PortState::Taken { free, .. } => {
-            format!(" --listen localhost:{free}")
-        }
-    };
-    commands + &sign_in(&config.identity, &format!("{flag}{other_port}"))
+    commands + &sign_in(&config.identity, &flags)
 }
 
 /// What a person who signs in does next.

@@ -15,6 +15,35 @@ fn what_can_be_read_is_returned_even_if_other_keys_are_invalid() {
     assert_eq!(own.named, file.display().to_string());
     assert_eq!(own.name.as_deref(), Some("cupbearer"));
     assert!(own.listen.is_none() && !own.is_unconfigured, "{own:?}");
+    assert!(own.is_invalid, "{own:?}");
+}
+
+#[test]
+fn a_value_that_is_not_set_is_not_invalid_and_one_that_no_proxy_can_have_is() {
+    let with = |text: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("c.toml");
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            file: Some(file),
+            ..Overrides::default()
+        };
+        fingerprint(&overrides, &Surroundings::default()).is_invalid
+    };
+    assert!(!with("[token]\nclient_id = \"i\""));
+    assert!(!with("[upstream]\nurl = \"https://api.example.com\""));
+    for url in [
+        "https://api.example.com/path",
+        "htps://api.example.com",
+        "https://u:p@api.example.com",
+        "https://a..b.example.com",
+        "",
+    ] {
+        assert!(with(&format!("[upstream]\nurl = \"{url}\"")), "{url}");
+    }
+    assert!(with("[upstream]\nurl = 5"));
+    assert!(with("listen = \"localhost\""));
+    assert!(with("name = 5"));
 }
 
 #[test]

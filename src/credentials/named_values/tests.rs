@@ -4,7 +4,8 @@ use super::*;
 use crate::credentials::{stderr_line, without_credentials};
 
 /// Texts with a value, in all forms. `NAME` and `VALUE` stand for them.
-const COMPACT: [&str; 25] = [
+const COMPACT: [&str; 26] = [
+    "<NAME><![CDATA[VALUE <x> VALUE]]></NAME>",
     r#"{"NAME":"VALUE"}"#,
     r#"{"error":"x","NAME":"VALUE","expires_in":60}"#,
     r#"got {"NAME": "VALUE"} instead"#,
@@ -50,7 +51,10 @@ const SPACED: [&str; 14] = [
     r#"sent {"header":"Bearer VALUE"}"#,
 ];
 
-const NAMED: [&str; 8] = [
+const NAMED: [&str; 11] = [
+    "Passwd",
+    "passphrase",
+    "db-pwd",
     "token",
     "access_token",
     "client_secret",
@@ -111,6 +115,10 @@ fn what_is_around_a_value_is_still_shown() {
             "key=/etc/x/key.pem is missing",
             "key=/etc/x/key.pem is missing",
         ),
+        (
+            "token_file=/run/secrets/token is missing",
+            "token_file=/run/secrets/token is missing",
+        ),
         ("exit code: 1, error=x", "exit code: 1, error=x"),
         ("100%25 of C:\\new are used", "100%25 of C:\\new are used"),
         ("no value: token=", "no value: token="),
@@ -142,6 +150,14 @@ fn a_value_may_contain_quotes_spaces_and_the_characters_of_its_form() {
         ("Config { secret: Some(\"correct horse\") }", "horse"),
         ("Authorization: Custom horse", "horse"),
         ("Set-Cookie:sid=horse", "horse"),
+        ("Cookie: a=b; sid=horse; c=d", "horse"),
+        ("unknown option --pass horse", "horse"),
+        ("unknown option --passphrase horse", "horse"),
+        ("unknown option --jwt horse", "horse"),
+        ("password=/horse/cart", "horse"),
+        ("<password>/horse/cart</password>", "horse"),
+        ("api_key=/horse/cart+", "horse"),
+        ("--client-secret=/horse/cart", "horse"),
     ] {
         let line = line_of(text);
         assert!(!line.contains(secret), "{text}: {line}");

@@ -106,6 +106,18 @@ fn what_a_name_an_option_or_a_url_gives_away_is_cut_out() {
             "cannot access https://bot:correcthorse@git.example.com/a",
             "cannot access https://(cut)@git.example.com/a",
         ),
+        (
+            "proxies http://a:1/,http://bot:correcthorse@b:2/",
+            "proxies http://a:1/,http://(cut)@b:2/",
+        ),
+        (
+            "see https://a.example/?next=https://bot:correcthorse@b.example/c",
+            "see https://a.example/?next=https://(cut)@b.example/c",
+        ),
+        (
+            r#"{"url":"https://a/b","proxy":"https://bot:correcthorse@c"}"#,
+            r#"{"url":"https://a/b","proxy":"https://(cut)@c"}"#,
+        ),
         ("cannot use abc123DEF!456ghi$789JKL#012", "cannot use (cut)"),
         ("the token expired : sign in", "the token expired : sign in"),
         (

@@ -63,6 +63,34 @@ fn an_unrelated_instance_differs_in_name_api_or_address_and_has_no_pending_chang
 }
 
 #[test]
+fn a_proxy_is_that_of_an_invalid_configuration_only_if_it_has_read_and_rejected_it() {
+    let invalid = ProxyFingerprint {
+        is_invalid: true,
+        name: Some("one".to_owned()),
+        ..ProxyFingerprint::default()
+    };
+    let status = |pending: &str| {
+        format!(r#"{{"pid": 7, "proxies": [{{"name": "one", "upstream": "http://a"{pending}}}]}}"#)
+    };
+    let rejected = format!(
+        r#", "has_pending_change": true, "pending_fingerprint": "{}""#,
+        invalid.digest()
+    );
+    for (pending, is_unrelated) in [
+        ("", true),
+        (r#", "has_pending_change": true"#, true),
+        (
+            r#", "has_pending_change": true, "pending_fingerprint": "other""#,
+            true,
+        ),
+        (rejected.as_str(), false),
+    ] {
+        let found = upstream_if_unrelated(&status(pending), std::slice::from_ref(&invalid));
+        assert_eq!(found.is_some(), is_unrelated, "{pending}");
+    }
+}
+
+#[test]
 fn an_instance_with_the_same_name_and_api_at_this_address_is_the_same() {
     let configured = ConfiguredProxy::without_admin();
     let address = "127.0.0.1:6749".parse().unwrap();

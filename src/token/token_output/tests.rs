@@ -74,7 +74,7 @@ fn each_known_form_of_json_is_read_with_its_end() {
             json!({ "accessToken": "t", "expiresOn": "2027-01-15T09:00:00Z" }),
             3600,
         ),
-        // Local time says nothing.
+        // Local time says only whether the token has expired in every zone.
         (
             json!({ "accessToken": "t", "expiresOn": "2027-01-15 10:00:00.000000" }),
             300,
@@ -121,6 +121,19 @@ fn a_relative_lifetime_counts_from_when_the_output_was_written() {
     );
     // Without an end, a file may be as old as it likes.
     assert_eq!(read_written("t", written), Ok(("t".to_owned(), 300)));
+}
+
+#[test]
+fn a_local_time_that_is_past_in_every_zone_has_passed() {
+    let output = |local: &str| json!({ "accessToken": "t", "expiresOn": local }).to_string();
+    assert_eq!(
+        read(&output("2027-01-14 20:00:01.000000")),
+        Ok(("t".to_owned(), 300))
+    );
+    assert_eq!(
+        read(&output("2027-01-14 20:00:00.000000")),
+        Err(OutputDefect::Expired { at: now() })
+    );
 }
 
 #[test]

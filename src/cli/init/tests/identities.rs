@@ -13,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::init::args::InitArgs;
 use crate::cli::init::error::InitError;
 use crate::cli::init::identity_args::IdentityArgs;
-use crate::cli::init::port::PortState;
+use crate::cli::init::port::PortStates;
 use crate::cli::init::{from_flags, parse, writing};
 use crate::config::{
     Algorithm, ClientAuth, GrantConfig, GrantType, Overrides, Surroundings, TokenOrigin,
@@ -107,7 +107,7 @@ fn the_next_step_names_a_file_in_the_working_directory_if_it_has_a_command() {
             working_directory: directory.path().to_owned(),
             ..Surroundings::default()
         };
-        writing::next_steps(&config, &path, &here, &PortState::Free)
+        writing::next_steps(&config, &path, &here, &PortStates::FREE)
     };
     assert!(next(&with_token_command()).contains("cupbearer --config "));
     let with_file = InitArgs {

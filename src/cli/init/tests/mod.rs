@@ -109,7 +109,9 @@ fn usage(flags: &InitArgs) -> String {
         .and_then(|answers| answers.complete().map_err(InitError::Usage));
     match config {
         Err(InitError::Usage(message)) => message,
-        Err(InitError::Failed(_) | InitError::Abandoned) | Ok(_) => panic!("not a usage error"),
+        Err(InitError::Failed(_) | InitError::Abandoned | InitError::AbandonedAfter(_)) | Ok(_) => {
+            panic!("not a usage error")
+        }
     }
 }
 

@@ -152,7 +152,7 @@ async fn the_configuration_is_never_written_over_a_file_that_contains_what_the_c
         let done = from_flags(&args, &surroundings(directory.path()), &mut Input(b"")).await;
         match done {
             Err(InitError::Usage(message)) => {
-                assert!(message.contains("contains what the command"), "{message}");
+                assert!(message.contains("contains the secret"), "{message}");
                 assert_eq!(snapshot(directory.path()), before, "{command}");
                 assert!(is_refused, "{command}");
             }

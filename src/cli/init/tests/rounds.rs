@@ -58,6 +58,47 @@ async fn another_round_asks_about_a_file_that_the_first_one_did_not_write() {
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "kept");
     let own = directory.path().join("other.client_secret");
     assert_eq!(std::fs::read_to_string(own).unwrap(), SECRET);
+
+    // Who ends the second round learns what the first one has written.
+    let (ended, _) = talk(
+        &InitArgs {
+            out: Some(directory.path().join("ended.toml")),
+            ..args
+        },
+        directory.path(),
+        &[&addresses[..], &first].concat(),
+    )
+    .await;
+    let written = directory.path().join("ended.toml");
+    assert!(matches!(ended, Err(InitError::AbandonedAfter(path)) if path == written));
+    assert!(written.exists());
+}
+
+#[tokio::test]
+async fn a_secret_from_standard_input_is_not_overwritten_with_the_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, SECRET).unwrap();
+    let args = InitArgs {
+        out: Some(file.clone()),
+        force: true,
+        ..with_secret_by_stdin(directory.path())
+    };
+    let here = surroundings(directory.path());
+    let refused = from_flags(&args, &here, &mut Input(SECRET.as_bytes())).await;
+    assert!(matches!(refused, Err(InitError::Usage(said)) if said.contains("contains the secret")));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), SECRET);
+
+    // The same secret replaces itself in the file of an earlier run.
+    let args = InitArgs {
+        force: true,
+        ..with_secret_by_stdin(directory.path())
+    };
+    for _ in 0..2 {
+        assert!(is_fine(
+            &from_flags(&args, &here, &mut Input(SECRET.as_bytes())).await
+        ));
+    }
 }
 
 #[test]

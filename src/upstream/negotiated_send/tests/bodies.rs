@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use super::*;
 
 /// A body that the test sends piece by piece.
-fn scripted() -> (mpsc::UnboundedSender<Frame<Bytes>>, TestBody) {
+pub(super) fn scripted() -> (mpsc::UnboundedSender<Frame<Bytes>>, TestBody) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let frames = futures_util::stream::poll_fn(move |cx| {
         let next = receiver.poll_recv(cx);

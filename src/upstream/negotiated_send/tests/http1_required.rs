@@ -1,4 +1,4 @@
-//! HTTP_1_1_REQUIRED (RFC 9113 section 7).
+//! `HTTP_1_1_REQUIRED` (RFC 9113 section 7).
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
