@@ -56,6 +56,8 @@ test("an API that does not offer HTTP/2 gets HTTP/1.1 from everyone, over connec
     const seen = JSON.parse(text);
     assert.deepEqual([seen.httpVersion, seen.body, seen.headers.te, seen.headers.host], ["1.1", "content", "trailers", new URL(api.url).host]);
   }
+  const unusual = await ask(session, { ":method": "GET", ":path": "/" }, "content of a GET");
+  assert.equal(JSON.parse(unusual.text).body, "content of a GET");
   assert.equal(connections, 1);
 });
 

@@ -24,6 +24,7 @@ mod endings;
 mod http1_required;
 mod limits;
 mod raw;
+mod timeouts;
 mod unfinished;
 
 const LIMIT: Duration = Duration::from_secs(20);
