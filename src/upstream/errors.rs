@@ -237,7 +237,8 @@ pub enum BodyError {
     /// The API has ended the connection below the number of this response, which it had begun.
     #[error("the response body ended early: the API ended its HTTP/2 connection")]
     GoneAway,
-    /// The API has reset the stream with `NO_ERROR` before the end of the response (RFC 9113 8.1 allows it only after that).
+    /// The API has reset the stream with `NO_ERROR` before the end of the response (RFC 9113 8.1 allows it only after
+    /// that).
     #[error("the response body ended early: the API reset its HTTP/2 stream, without an error")]
     Unfinished,
     /// No byte moved for too long.

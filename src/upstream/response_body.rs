@@ -105,8 +105,8 @@ impl<B: OutgoingBody> StreamingBody<B> {
     }
 
     /// Whether a stream without further frames has not reached the end of its response: hyper takes a reset with
-    /// `NO_ERROR` for the end. After a complete response that is usual, since the API does not want the rest of an upload,
-    /// and only a length can tell the two apart.
+    /// `NO_ERROR` for the end. After a complete response that is usual, since the API does not want the rest of an
+    /// upload, and only a length can tell the two apart.
     fn is_unfinished(&self) -> bool {
         matches!(self.held, Some(Held::Stream(_)))
             && !self.incoming.is_end_stream()
