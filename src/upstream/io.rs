@@ -53,29 +53,36 @@ pub(super) struct Io {
     has_large_buffer: bool,
     interim: InterimFilter,
     /// `None` unless the connection is for many requests.
-    read_hold: Option<ReadHold>,
+    shared: Option<SharedIo>,
 }
 
-/// Keeps a connection from reading while its task writes the heads of new requests. What it would read could be a
-/// lower limit of streams, under which `h2` keeps a head back, with its token, until another stream ends.
+/// What the task of a connection for many requests does with its socket, so that no head waits with its token.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ReadHold(Arc<ReadHoldState>);
+pub(super) struct SharedIo(Arc<SharedIoState>);
 
 #[derive(Debug, Default)]
-struct ReadHoldState {
-    is_on: AtomicBool,
+struct SharedIoState {
+    is_read_held: AtomicBool,
     reader: AtomicWaker,
+    is_write_blocked: AtomicBool,
 }
 
-impl ReadHold {
-    pub(super) fn begin(&self) {
-        self.0.is_on.store(true, Ordering::Relaxed);
+impl SharedIo {
+    /// Keeps the connection from reading while its task writes the heads of new requests. What it would read could be
+    /// a lower limit of streams, under which `h2` keeps a head back until another stream ends.
+    pub(super) fn hold_reads(&self) {
+        self.0.is_read_held.store(true, Ordering::Relaxed);
     }
 
     /// Lets the connection read what it could not.
-    pub(super) fn end(&self) {
-        self.0.is_on.store(false, Ordering::Relaxed);
+    pub(super) fn resume_reads(&self) {
+        self.0.is_read_held.store(false, Ordering::Relaxed);
         self.0.reader.wake();
+    }
+
+    /// Whether what has been written before waits for the API to read: a head would wait behind it.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.0.is_write_blocked.load(Ordering::Relaxed)
     }
 }
 
@@ -109,7 +116,7 @@ impl Io {
             drained: false,
             has_large_buffer: false,
             interim: InterimFilter::default(),
-            read_hold: None,
+            shared: None,
         }
     }
 
@@ -147,25 +154,31 @@ impl Io {
     pub(super) fn for_many_requests(self) -> Self {
         Self {
             upload_user_timeout: USER_TIMEOUT,
-            read_hold: Some(ReadHold::default()),
+            shared: Some(SharedIo::default()),
             ..self
         }
     }
 
-    /// What keeps this connection from reading, if it is for many requests.
-    pub(super) fn read_hold(&self) -> ReadHold {
-        self.read_hold.clone().unwrap_or_default()
+    /// What this connection shares with its task, if it is for many requests.
+    pub(super) fn shared(&self) -> SharedIo {
+        self.shared.clone().unwrap_or_default()
+    }
+
+    fn note_write(&self, is_blocked: bool) {
+        if let Some(SharedIo(shared)) = &self.shared {
+            shared.is_write_blocked.store(is_blocked, Ordering::Relaxed);
+        }
     }
 
     /// Whether there is something to read that must wait.
     fn is_held(&self, cx: &mut Context<'_>) -> bool {
-        let Some(ReadHold(hold)) = &self.read_hold else {
+        let Some(SharedIo(shared)) = &self.shared else {
             return false;
         };
-        let is_held =
-            hold.is_on.load(Ordering::Relaxed) && self.socket().poll_read_ready(cx).is_ready();
+        let is_held = shared.is_read_held.load(Ordering::Relaxed)
+            && self.socket().poll_read_ready(cx).is_ready();
         if is_held {
-            hold.reader.register(cx.waker());
+            shared.reader.register(cx.waker());
         }
         is_held
     }
@@ -223,6 +236,7 @@ impl Io {
         polled: Poll<io::Result<usize>>,
         all: usize,
     ) -> Poll<io::Result<usize>> {
+        self.note_write(polled.is_pending());
         match polled {
             Poll::Ready(Err(error)) if is_closed_by_peer(&error) => {
                 self.peer_closed = true;
@@ -341,7 +355,9 @@ impl AsyncWrite for Io {
         if this.peer_closed {
             return Poll::Ready(Ok(()));
         }
-        match dispatch!(this, stream => Pin::new(stream).poll_flush(cx)) {
+        let polled = dispatch!(this, stream => Pin::new(stream).poll_flush(cx));
+        this.note_write(polled.is_pending());
+        match polled {
             Poll::Ready(Err(error)) if is_closed_by_peer(&error) => {
                 this.peer_closed = true;
                 Poll::Ready(Ok(()))

@@ -51,6 +51,8 @@ enum Route<B: OutgoingBody> {
     Idle(Connection<B>, Duration),
     /// The same over a new connection.
     New(Io),
+    /// A new connection had no stream for a request, although the API speaks HTTP/2.
+    None,
 }
 
 /// A [`Route`], and whether the request had to wait for it.
@@ -81,9 +83,9 @@ impl<B: OutgoingBody> Upstream<B> {
                 now = Instant::now();
             }
             let stream = match route {
-                Route::Stream(stream) if stream.is_within_limit() => stream,
-                Route::Stream(_) if repeats.unprocessed() => continue,
-                Route::Stream(_) => return Err(SendError::Refused.into()),
+                Route::Stream(stream) if stream.begins_at_once() => stream,
+                Route::Stream(_) | Route::None if repeats.unprocessed() => continue,
+                Route::Stream(_) | Route::None => return Err(SendError::Refused.into()),
                 Route::Idle(connection, age) => {
                     self.begin_http1(&mut request);
                     let sending =
@@ -171,7 +173,9 @@ impl<B: OutgoingBody> Upstream<B> {
                 let connection = timeout_at(deadline, opening)
                     .await
                     .map_err(|_| self.connector.timed_out())??;
-                let stream = connection.reserve().ok_or(ConnectError::NotHttp2)?;
+                let Some(stream) = connection.reserve() else {
+                    return Ok(Route::None);
+                };
                 self.http2.add(connection);
                 Ok(Route::Stream(stream))
             }

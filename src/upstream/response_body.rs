@@ -56,8 +56,9 @@ impl<B: OutgoingBody> ResponseBody<B> {
     }
 
     /// The body of a response that came over HTTP/2.
-    pub(super) fn of_stream(incoming: Incoming, stream: ApiStream, stall: StallTimer) -> Self {
+    pub(super) fn of_stream(incoming: Incoming, mut stream: ApiStream, stall: StallTimer) -> Self {
         let has_ended = incoming.is_end_stream();
+        stream.is_complete = has_ended;
         Self(Box::new(StreamingBody {
             incoming,
             connection: None,
@@ -99,7 +100,8 @@ impl<B: OutgoingBody> StreamingBody<B> {
         {
             connection.release();
         }
-        if matches!(self.held, Some(Held::Stream(_))) {
+        if let Some(Held::Stream(stream)) = &mut self.held {
+            stream.is_complete = true;
             self.held = None;
         }
     }

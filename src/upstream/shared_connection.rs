@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection_tasks::{ConnectionTasks, NewTasks, UploadSwitch};
 use super::errors::ConnectError;
-use super::io::{Io, ReadHold};
+use super::io::{Io, SharedIo};
 use super::stream_slots::{IdleCheck, MOST_STREAMS, StreamSlot, StreamSlots};
 use super::upload_progress::{OutgoingBody, TrackedBody};
 
@@ -44,6 +44,7 @@ pub(super) struct SharedConnection<B: OutgoingBody> {
     sender: SendRequest<TrackedBody<B>>,
     pub(super) slots: Arc<StreamSlots>,
     tasks: NewTasks,
+    io: SharedIo,
 }
 
 /// hyper's half that hands requests to the connection.
@@ -52,10 +53,12 @@ type Http2Dispatcher<B> = http2::Connection<TokioIo<Io>, TrackedBody<B>, NewTask
 impl<B: OutgoingBody> SharedConnection<B> {
     /// A connection over a new socket, as soon as the API has sent its SETTINGS. Nothing but our own has been sent to
     /// it by then: no request reaches a server that does not speak HTTP/2.
+    ///
+    /// The API may end it, or stop reading, at once: then it has no stream for a request.
     pub(super) async fn open(io: Io, max_idle: Duration) -> Result<Arc<Self>, ConnectError> {
         let tasks = ConnectionTasks::new();
         let new = tasks.executor();
-        let read_hold = io.read_hold();
+        let shared_io = io.shared();
         let (sender, dispatcher) = builder(new.clone())
             .handshake(TokioIo::new(io))
             .await
@@ -65,7 +68,7 @@ impl<B: OutgoingBody> SharedConnection<B> {
             dispatcher: Some(Box::pin(dispatcher)),
             tasks,
             slots: Arc::clone(&slots),
-            read_hold,
+            io: shared_io.clone(),
             max_idle,
             timer: Box::pin(sleep_until(Instant::now() + max_idle)),
             is_closing: false,
@@ -74,6 +77,7 @@ impl<B: OutgoingBody> SharedConnection<B> {
             sender,
             slots,
             tasks: new,
+            io: shared_io,
         });
         if connection.slots.is_decided().await {
             Ok(connection)
@@ -84,6 +88,9 @@ impl<B: OutgoingBody> SharedConnection<B> {
 
     /// A stream for one request, if the connection takes one now.
     pub(super) fn reserve(self: &Arc<Self>) -> Option<ReservedStream<B>> {
+        if self.io.is_write_blocked() {
+            return None;
+        }
         let slot = self.slots.reserve()?;
         if !self.sender.is_ready() {
             self.slots.retire();
@@ -93,6 +100,7 @@ impl<B: OutgoingBody> SharedConnection<B> {
             sender: self.sender.clone(),
             tasks: self.tasks.clone(),
             slot: Arc::new(slot),
+            io: self.io.clone(),
         })
     }
 }
@@ -102,12 +110,14 @@ pub(super) struct ReservedStream<B: OutgoingBody> {
     pub(super) sender: SendRequest<TrackedBody<B>>,
     pub(super) tasks: NewTasks,
     pub(super) slot: Arc<StreamSlot>,
+    io: SharedIo,
 }
 
 impl<B: OutgoingBody> ReservedStream<B> {
-    /// Whether a request begins its stream as soon as it is handed over. The API may have lowered its limit meanwhile.
-    pub(super) fn is_within_limit(&self) -> bool {
-        self.slot.is_within_limit()
+    /// Whether a request begins its stream as soon as it is handed over. The API may have lowered its limit meanwhile,
+    /// or have stopped reading.
+    pub(super) fn begins_at_once(&self) -> bool {
+        self.slot.is_within_limit() && !self.io.is_write_blocked()
     }
 }
 
@@ -115,6 +125,8 @@ impl<B: OutgoingBody> ReservedStream<B> {
 pub(super) struct ApiStream {
     pub(super) slot: Arc<StreamSlot>,
     pub(super) upload: Option<Arc<UploadSwitch>>,
+    /// The response has ended.
+    pub(super) is_complete: bool,
 }
 
 impl ApiStream {
@@ -128,6 +140,9 @@ impl Drop for ApiStream {
     fn drop(&mut self) {
         if let Some(upload) = &self.upload {
             upload.turn_off();
+        }
+        if !self.is_complete {
+            self.slot.note_cancelled();
         }
     }
 }
@@ -153,7 +168,7 @@ struct ConnectionDriver<B: OutgoingBody> {
     dispatcher: Option<Pin<Box<Http2Dispatcher<B>>>>,
     tasks: ConnectionTasks,
     slots: Arc<StreamSlots>,
-    read_hold: ReadHold,
+    io: SharedIo,
     /// `upstream.pool_idle`.
     max_idle: Duration,
     timer: Pin<Box<Sleep>>,
@@ -166,19 +181,20 @@ impl<B: OutgoingBody> ConnectionDriver<B> {
         let Some(dispatcher) = &mut self.dispatcher else {
             return;
         };
-        if dispatcher.as_mut().poll(cx).is_ready() {
+        let has_ended = dispatcher.as_mut().poll(cx).is_ready();
+        self.slots.set_limit(dispatcher.current_max_send_streams());
+        if has_ended {
             self.stop_requests();
-        } else {
-            self.slots.set_limit(dispatcher.current_max_send_streams());
         }
     }
 
-    /// Begins the streams of requests that have been handed over, before anything else is read: see [`ReadHold`].
+    /// Begins the streams of requests that have been handed over, before anything else is read: see
+    /// [`SharedIo::hold_reads`].
     fn begin_streams(&mut self, cx: &mut Context<'_>) {
         if !self.tasks.take_handed_over() {
             return;
         }
-        self.read_hold.begin();
+        self.io.hold_reads();
         loop {
             // hyper takes one request at a time: the next one once the connection has begun the stream of the last.
             self.poll_dispatcher(cx);
@@ -189,7 +205,7 @@ impl<B: OutgoingBody> ConnectionDriver<B> {
                 break;
             }
         }
-        self.read_hold.end();
+        self.io.resume_reads();
     }
 
     /// hyper closes the connection when the last response has ended.

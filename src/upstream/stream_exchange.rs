@@ -42,6 +42,7 @@ impl<B: OutgoingBody> ExchangeContext<B> {
             mut sender,
             tasks,
             slot,
+            ..
         } = stream;
         target.to_http2(&mut request);
         let trailers = announced_trailers(request.headers());
@@ -50,6 +51,7 @@ impl<B: OutgoingBody> ExchangeContext<B> {
         let stream = ApiStream {
             slot,
             upload: switch,
+            is_complete: false,
         };
         let deadline = self.deadline(upload.as_deref(), Instant::now());
         let mut timer = None;

@@ -10,6 +10,10 @@ use tokio::time::Instant;
 /// that clients that read slowly do not hold up the others.
 pub(super) const MOST_STREAMS: u32 = 100;
 
+/// How many streams of one connection may end before their responses. Servers count the streams that their clients
+/// cancel (CVE-2023-44487), and end the others too when there are too many: the strictest known limit is some hundreds.
+const MOST_CANCELLED: u32 = 100;
+
 /// The streams of one connection.
 #[derive(Debug)]
 pub(super) struct StreamSlots {
@@ -23,6 +27,7 @@ struct SlotState {
     /// The API's `SETTINGS_MAX_CONCURRENT_STREAMS`; 0 until it has sent its SETTINGS.
     limit: usize,
     open: usize,
+    cancelled: u32,
     is_retired: bool,
     idle_since: Instant,
 }
@@ -47,6 +52,7 @@ impl StreamSlots {
             state: Mutex::new(SlotState {
                 limit: 0,
                 open: 0,
+                cancelled: 0,
                 is_retired: false,
                 idle_since: Instant::now(),
             }),
@@ -96,7 +102,7 @@ impl StreamSlots {
             {
                 let state = self.lock();
                 if state.is_retired || state.limit > 0 {
-                    return !state.is_retired;
+                    return state.limit > 0;
                 }
             }
             self.decided.notified().await;
@@ -124,6 +130,15 @@ impl StreamSlots {
 pub(super) struct StreamSlot(Arc<StreamSlots>);
 
 impl StreamSlot {
+    /// The stream ends before its response.
+    pub(super) fn note_cancelled(&self) {
+        let mut state = self.0.lock();
+        state.cancelled += 1;
+        if state.cancelled >= MOST_CANCELLED {
+            state.is_retired = true;
+        }
+    }
+
     /// The connection of this stream gets no further request.
     pub(super) fn retire_connection(&self) {
         self.0.retire();

@@ -19,6 +19,7 @@ use super::*;
 use crate::config;
 use crate::upstream::WithoutRenewal;
 
+mod blocked;
 mod bodies;
 mod endings;
 mod http1_required;
