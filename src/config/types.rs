@@ -96,7 +96,7 @@ pub struct UpstreamConfig {
     pub http2: ApiHttp2,
     /// `upstream.connect_timeout`: name resolution, TCP, corporate proxy and TLS together.
     pub connect_timeout: Duration,
-    /// `upstream.head_timeout`: from the last byte of the request to the head of the response.
+    /// `upstream.head_timeout`: from the last part of the request that was passed on to the head of the response.
     pub head_timeout: Duration,
     /// `upstream.stall_timeout`: how long an exchange may transfer no byte.
     pub stall_timeout: Duration,

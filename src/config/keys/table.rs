@@ -111,10 +111,10 @@ const UPSTREAM_CONNECT_TIMEOUT: Key<Duration> = duration("upstream.connect_timeo
     "How long name resolution, TCP, the corporate proxy and TLS may take together.");
 
 const UPSTREAM_HEAD_TIMEOUT: Key<Duration> = duration("upstream.head_timeout", SOME, Default("\"2m\""),
-    "How long the API may take from the last byte of the request to the head of its response.");
+    "How long the API may take, after the last part of the request that was passed on, for the head of its response.");
 
 const UPSTREAM_STALL_TIMEOUT: Key<Duration> = duration("upstream.stall_timeout", SOME, Default("\"5m\""),
-    "How long an upload, or a response after its head, may go without transferring a byte. Event streams and upgrades are exempt.");
+    "How long a client may pause within an upload, or a response after its head may go without a byte. Event streams and upgrades are exempt.");
 
 const UPSTREAM_POOL_IDLE: Key<Duration> = duration("upstream.pool_idle", SOME, Default("\"50s\""),
     "How long an idle connection is kept. Set it below the API's own limit.");
