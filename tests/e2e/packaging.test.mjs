@@ -572,6 +572,24 @@ test("on macOS install.sh takes the archive for Apple's processors and shows the
   assert.ok(stdout.includes(`not notarised. If macOS refuses to run it:\n  xattr -d com.apple.quarantine ${program}\n`), stdout);
 });
 
+test("install.ps1 and the formula, which nothing here can run, have the syntax of their languages", async (t) => {
+  const PARSE = `import importlib, sys, tree_sitter
+language, file = sys.argv[1:]
+parser = tree_sitter.Parser(tree_sitter.Language(importlib.import_module(f"tree_sitter_{language}").language()))
+sys.exit(parser.parse(open(file, "rb").read()).root_node.has_error)`;
+  const parse = (language, file) => run(process.env.E2E_PYTHON, ["-c", PARSE, language, file]);
+  for (const [language, name] of [["powershell", "install.ps1"], ["ruby", "homebrew/cupbearer.rb"]]) {
+    const file = join(FOLDER, name);
+    const accepted = await parse(language, file);
+    assert.equal(accepted.code, 0, `${name}: ${accepted.stderr}`);
+    const broken = join(await temporaryDirectory(t), basename(name));
+    const text = readFileSync(file, "utf8");
+    const last = Math.max(text.lastIndexOf("}"), text.lastIndexOf("end\n"));
+    writeFileSync(broken, text.slice(0, last));
+    assert.equal((await parse(language, broken)).code, 1, name);
+  }
+});
+
 test("the installers say what has not been run, and both carry the address of the repository in one place", () => {
   for (const name of ["install.sh", "install.ps1"]) {
     assert.equal(readFileSync(join(FOLDER, name), "utf8").split("@REPOSITORY@").length, 2, name);
