@@ -8,7 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::response::{AdminResponse, line, with_type};
-use super::status::timestamp;
+use super::status::{timestamp, unconfirmed_sign_in};
 use super::status_api::{DeviceCode, SignInResult};
 use super::view::ProxyView;
 use crate::login::LoginNotStarted;
@@ -41,6 +41,10 @@ impl SignInOrder {
 /// The JSON of an order.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the object"
+)]
 struct OrderFields {
     /// The name of the proxy, if there are several.
     proxy: Option<String>,
@@ -52,6 +56,10 @@ struct OrderFields {
     login: Option<String>,
     /// Whether that sign-in ends.
     cancel: bool,
+    /// Whether that sign-in, which waits for it, replaces whoever was signed in before.
+    confirm: bool,
+    /// Whether a sign-in that begins replaces whoever is signed in without waiting for a confirmation.
+    replace: bool,
     /// Whether the person signs in with a code on another device.
     device: bool,
 }
@@ -79,7 +87,7 @@ pub(super) async fn carry_out(
     let Ok(mut fields) = serde_json::from_slice::<OrderFields>(body) else {
         return bad_request(
             "The body cannot be read: send a JSON object in which proxy, api, token and login, where present, are strings, and \
-             device and cancel are true or false.",
+             device, cancel, confirm and replace are true or false.",
         );
     };
     let view = match chosen(fields.proxy.as_deref(), views) {
@@ -98,12 +106,15 @@ pub(super) async fn carry_out(
             StatusCode::FORBIDDEN,
             "No page can begin a sign-in with a code: use `cupbearer login --device`.".to_owned(),
         ),
-        SignInOrder::Login if fields.device => begin_device(view, &tokens).await,
+        SignInOrder::Login if fields.device => begin_device(view, &tokens, fields.replace).await,
         SignInOrder::Login => {
             if let Some(id) = fields.login.as_deref().filter(|_| fields.cancel) {
                 view.logins.cancel_one(id).await;
             }
-            login(view, &tokens, fields.login.as_deref()).await
+            if let Some(id) = fields.login.as_deref().filter(|_| fields.confirm) {
+                view.logins.confirm(id);
+            }
+            login(view, &tokens, fields.login.as_deref(), fields.replace).await
         }
         SignInOrder::Logout => match sign_out(view, &tokens).await {
             Ok(problem) => response(&SignInResult {
@@ -136,7 +147,12 @@ fn for_another_api(api: &str, wanted: &str) -> String {
 }
 
 /// Says where to sign in: for a sign-in with a browser begins one, or says how the one with this id goes.
-async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResponse {
+async fn login(
+    view: &ProxyView,
+    tokens: &Tokens,
+    id: Option<&str>,
+    replaces: bool,
+) -> AdminResponse {
     if tokens.login_config().is_none() {
         return response(&result(&view.name, tokens));
     }
@@ -145,10 +161,16 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
         return response(&SignInResult {
             outcome: Some(outcome.as_str().to_owned()),
             problem: outcome.problem().map(str::to_owned),
+            unconfirmed: outcome
+                .unconfirmed()
+                .map(|change| unconfirmed_sign_in(id, change)),
             ..result(&view.name, tokens)
         });
     }
-    match view.logins.begin(Arc::clone(&view.sign_in_tokens)).await {
+    let begun = view
+        .logins
+        .begin(Arc::clone(&view.sign_in_tokens), replaces);
+    match begun.await {
         Ok(started) => response(&SignInResult {
             login: Some(started.id),
             start_url: Some(started.start_url),
@@ -159,8 +181,9 @@ async fn login(view: &ProxyView, tokens: &Tokens, id: Option<&str>) -> AdminResp
 }
 
 /// Begins a sign-in with a code, which nothing but this response contains.
-async fn begin_device(view: &ProxyView, tokens: &Tokens) -> AdminResponse {
-    let begun = view.logins.begin_device(Arc::clone(&view.sign_in_tokens));
+async fn begin_device(view: &ProxyView, tokens: &Tokens, replaces: bool) -> AdminResponse {
+    let serving = Arc::clone(&view.sign_in_tokens);
+    let begun = view.logins.begin_device(serving, replaces);
     match begun.await {
         Ok(started) => response(&SignInResult {
             login: Some(started.id),

@@ -7,12 +7,12 @@ use super::readiness::Readiness;
 use super::request_status::numbered;
 use super::status_api::{
     ProblemStatus, ProcessStatus, ProxyStatus, SignInStatus, TokenAttemptStatus,
-    TokenRequestCounts, TokenStatus, TotalsStatus,
+    TokenRequestCounts, TokenStatus, TotalsStatus, UnconfirmedSignIn,
 };
 use super::view::ProxyView;
 use crate::metrics::{StoppedTask, TrafficTotals};
 use crate::text::date_and_time;
-use crate::token::{SignInSnapshot, Snapshot, TokenAttempt, Tokens};
+use crate::token::{PersonChange, SignInSnapshot, Snapshot, TokenAttempt, Tokens};
 
 /// How many of the recent requests `/status` has.
 const SHOWN: usize = 64;
@@ -97,6 +97,10 @@ fn proxy_status(view: &ProxyView, with_recent: bool) -> ProxyStatus {
                 ..sign_in_status(sign_in)
             }),
             awaited_sign_in: awaited_sign_in(view, &tokens),
+            unconfirmed_sign_in: view
+                .logins
+                .unconfirmed()
+                .map(|(id, change)| unconfirmed_sign_in(&id, &change)),
             ..token_status((view.token_from)(), snapshot, &attempts)
         },
         requests_in_flight: view.metrics.in_flight().get(),
@@ -146,6 +150,7 @@ fn token_status(from: String, snapshot: Snapshot, attempts: &[TokenAttempt]) -> 
         attempts: attempts.iter().map(attempt_status).collect(),
         sign_in: None, // its caller knows the token
         awaited_sign_in: None,
+        unconfirmed_sign_in: None,
     }
 }
 
@@ -155,6 +160,15 @@ fn awaited_sign_in(view: &ProxyView, live: &Tokens) -> Option<SignInStatus> {
     let is_awaited = newest.needs_person() && !newest.is_same(live);
     let sign_in = newest.snapshot().sign_in.filter(|_| is_awaited);
     sign_in.map(sign_in_status)
+}
+
+/// A sign-in that waits for a confirmation.
+pub(super) fn unconfirmed_sign_in(id: &str, change: &PersonChange) -> UnconfirmedSignIn {
+    UnconfirmedSignIn {
+        login: id.to_owned(),
+        who: change.who.clone(),
+        before: change.before.clone(),
+    }
 }
 
 fn sign_in_status(snapshot: SignInSnapshot) -> SignInStatus {

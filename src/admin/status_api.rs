@@ -140,6 +140,9 @@ pub struct TokenStatus {
     /// The sign-in that a changed configuration waits for, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub awaited_sign_in: Option<SignInStatus>,
+    /// The sign-in that waits for a confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed_sign_in: Option<UnconfirmedSignIn>,
 }
 
 /// A token request that has ended.
@@ -215,6 +218,21 @@ pub struct SignInResult {
     /// Why the sign-in has failed, or what was not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What the sign-in waits for while its outcome is `waiting`, if someone else was signed in before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedSignIn>,
+}
+
+/// A sign-in that waits until somebody confirms that someone else is signed in than before.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnconfirmedSignIn {
+    /// What it is asked about by, and confirmed or cancelled.
+    pub login: String,
+    /// Who has signed in, if the tokens say so.
+    pub who: Option<String>,
+    /// Who is signed in until then.
+    pub before: Option<String>,
 }
 
 /// What a person needs to sign in on another device. No other response, page or log contains it: whoever knows it could

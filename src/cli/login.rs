@@ -39,6 +39,9 @@ pub(super) struct LoginArgs {
     /// Show a code to enter in a browser on another device
     #[arg(long, conflicts_with = "no_browser")]
     device: bool,
+    /// Sign in even if someone else is signed in, without asking
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -52,9 +55,9 @@ impl LoginArgs {
         let _hidden = credentials::hide_process();
         let signing_in = async {
             if self.device {
-                login_device::sign_in(&invocation).await
+                login_device::sign_in(&invocation, self.yes).await
             } else {
-                login(&invocation, !self.no_browser).await
+                login(&invocation, !self.no_browser, self.yes).await
             }
         };
         match signing_in.await {
@@ -67,11 +70,15 @@ impl LoginArgs {
     }
 }
 
-async fn login(invocation: &Invocation, with_browser: bool) -> Result<SignInResult, OrderFailure> {
+async fn login(
+    invocation: &Invocation,
+    with_browser: bool,
+    replaces: bool,
+) -> Result<SignInResult, OrderFailure> {
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     let target = OrderTarget::of(invocation, &listener)?;
     // Before anyone copies a token or opens a page: whose program this is, and that it wants one.
-    let order = target.order(json!({}));
+    let order = target.order_to_begin(json!({}), replaces);
     let recipient = if expects_browser(&listener, target.proxy.as_deref()) {
         listener.renew_limit(METADATA_LIMIT);
         Recipient::OwnUserWhereTold

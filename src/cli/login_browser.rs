@@ -35,7 +35,7 @@ pub(super) async fn sign_in(
         signals,
         id,
         limit: LIMIT,
-        reminds: false,
+        is_asked_here: false,
         expired: "nobody came back within 5 minutes",
     };
     begun.wait(listener, Recipient::OwnUserWhereTold).await

@@ -23,11 +23,14 @@ const LONGEST_CODE: Duration = Duration::from_hours(24);
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Begins a sign-in with a code, and waits until it has ended.
-pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, OrderFailure> {
+pub(super) async fn sign_in(
+    invocation: &Invocation,
+    replaces: bool,
+) -> Result<SignInResult, OrderFailure> {
     let mut listener = AdminListener::find(invocation, TIME_LIMIT).await?;
     let target = OrderTarget::of(invocation, &listener)?;
     listener.renew_limit(BEGIN_LIMIT);
-    let order = target.order(json!({ "device": true }));
+    let order = target.order_to_begin(json!({ "device": true }), replaces);
     // Another user's program could show a code of its own, and so get the person's tokens.
     let beginning = begin(&mut listener, &target, &order, Recipient::OwnUser);
     let (begun, signals) = match beginning.await {
@@ -45,7 +48,7 @@ pub(super) async fn sign_in(invocation: &Invocation) -> Result<SignInResult, Ord
         signals,
         id,
         limit: Duration::from_secs(code.expires_in_s).min(LONGEST_CODE) + MARGIN,
-        reminds: true,
+        is_asked_here: true,
         expired: "nobody signed in while the code was valid",
     };
     begun.wait(&mut listener, Recipient::OwnUser).await

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::admin_client::{AdminListener, Recipient, TIME_LIMIT};
+use super::login_question::LoginQuestion;
 use super::output::say;
 use super::sign_in_order::{OrderFailure, OrderTarget, give};
 use super::signals::SignalListener;
@@ -74,8 +75,9 @@ pub(super) struct BegunLogin<'a> {
     pub(super) id: &'a str,
     /// Longer than the sign-in is valid, so that the proxy says how it has ended.
     pub(super) limit: Duration,
-    /// Whether to say now and then that it still waits.
-    pub(super) reminds: bool,
+    /// Whether only this terminal shows how it goes: it says now and then that it still waits, and asks before someone
+    /// else is signed in than before. Otherwise a browser does.
+    pub(super) is_asked_here: bool,
     /// What has happened if the person did not sign in in time.
     pub(super) expired: &'static str,
 }
@@ -90,17 +92,33 @@ impl BegunLogin<'_> {
         let order = json!({ "proxy": self.target.proxy, "login": self.id }).to_string();
         let start = Instant::now();
         let mut reminded_at = start;
+        let mut question = LoginQuestion::new(self.is_asked_here);
         while start.elapsed() < self.limit {
             tokio::select! {
                 () = sleep(POLL) => {}
                 _ = self.signals.next() => return cancel(listener, self.target, self.id, recipient).await,
+                is_confirmed = question.answered() => {
+                    if !is_confirmed {
+                        return match cancel(listener, self.target, self.id, recipient).await {
+                            Err(OrderFailure::Cancelled) => Err(OrderFailure::LoginDenied(question.kept())),
+                            ended => ended,
+                        };
+                    }
+                    let order = json!({ "proxy": self.target.proxy, "login": self.id, "confirm": true });
+                    listener.renew_limit(TIME_LIMIT);
+                    give(listener, "/login", &order.to_string(), recipient).await?;
+                }
             }
-            if self.reminds && reminded_at.elapsed() >= REMINDER {
+            let reminds = self.is_asked_here && !question.is_asked();
+            if reminds && reminded_at.elapsed() >= REMINDER {
                 reminded_at = Instant::now();
                 say("Still waiting for you to sign in. Press Ctrl-C to cancel.");
             }
             listener.renew_limit(TIME_LIMIT);
             let result = give(listener, "/login", &order, recipient).await?;
+            if let Some(change) = &result.unconfirmed {
+                question.ask(change);
+            }
             let problem = result.problem.clone().unwrap_or_default();
             match result.outcome.as_deref() {
                 Some("waiting") => {}

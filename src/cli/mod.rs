@@ -28,6 +28,7 @@ mod learn;
 mod login;
 mod login_browser;
 mod login_device;
+mod login_question;
 mod login_wait;
 mod logout;
 mod open_browser;

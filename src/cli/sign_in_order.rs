@@ -116,6 +116,14 @@ impl OrderTarget {
         })
     }
 
+    /// An order to begin a sign-in. Another version of the proxy may not know the member `replace`.
+    pub(super) fn order_to_begin(&self, mut fields: serde_json::Value, replaces: bool) -> String {
+        if let Some(members) = fields.as_object_mut().filter(|_| replaces) {
+            members.insert("replace".to_owned(), true.into());
+        }
+        self.order(fields)
+    }
+
     /// An order to this proxy, with more fields in it.
     pub(super) fn order(&self, mut fields: serde_json::Value) -> String {
         if let Some(members) = fields.as_object_mut() {

@@ -1,9 +1,16 @@
 //! The signals that this process handles: those that ask it to stop, and SIGHUP, which reloads or stops it.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::credentials;
+
+/// How often to look whether what must not be interrupted has ended.
+const HELD_POLL: Duration = Duration::from_millis(20);
 
 /// A signal that has been received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +117,25 @@ pub(super) async fn next_end(signals: &mut SignalListener) -> ProcessSignal {
     }
 }
 
+/// How much is in progress that must not be interrupted.
+static UNINTERRUPTED: AtomicUsize = AtomicUsize::new(0);
+
+/// While this exists, a signal that [`end_at_signal`] receives waits. A second one does not.
+pub(super) struct HeldSignals(());
+
+impl HeldSignals {
+    pub(super) fn new() -> Self {
+        UNINTERRUPTED.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        UNINTERRUPTED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Ends this process at a signal, and kills the commands that it has started. It waits in a thread of its own, since a
 /// question blocks the runtime. Without that thread, a signal ends only this process.
 #[expect(
@@ -129,7 +155,16 @@ pub(super) fn end_at_signal() {
             runtime.block_on(async {
                 let mut signals = SignalListener::new().ok()?;
                 drop(ready);
-                Some(next_end(&mut signals).await)
+                let signal = next_end(&mut signals).await;
+                let held = async {
+                    while UNINTERRUPTED.load(Ordering::SeqCst) > 0 {
+                        sleep(HELD_POLL).await;
+                    }
+                };
+                tokio::select! {
+                    () = held => Some(signal),
+                    second = next_end(&mut signals) => Some(second),
+                }
             })
         });
         if let Some(signal) = signal {

@@ -76,7 +76,11 @@ pub(super) fn explain(failure: &GrantError, context: &DoctorContext<'_>) -> Find
         )),
         // Only a running proxy finds that out.
         GrantError::SourceOfAnother => failed(FailureKind::Other).remedy(failure.chain()),
-        GrantError::OnlyPerson | GrantError::SignedOut | GrantError::Superseded => {
+        GrantError::OnlyPerson
+        | GrantError::SignedOut
+        | GrantError::Superseded
+        | GrantError::NotConfirmed
+        | GrantError::OtherPerson => {
             Finding::skipped("a person signs in to the running proxy")
         }
         GrantError::Store(error) => failed(FailureKind::Configuration).remedy(error.remedy()),

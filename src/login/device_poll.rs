@@ -1,38 +1,30 @@
 //! Waits for a person who signs in with a code on another device: asks the authorization server now and then.
 
-use std::sync::Arc;
-
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::outcome::{LoginOutcome, settle, settle_signed_in};
-use super::visit::ServingTokens;
+use super::completion::Completion;
+use super::outcome::{LoginOutcome, settle};
 use crate::token::{DeviceAttempt, DevicePollFailure};
 
-/// Asks until the person has signed in or denied it, the code has expired, or `outcome` has another end.
-pub(super) async fn poll(
-    attempt: DeviceAttempt,
-    serving: ServingTokens,
-    outcome: watch::Sender<LoginOutcome>,
-    proxy: Option<String>,
-) {
-    let proxy = proxy.as_deref();
-    let deadline = Instant::now() + attempt.prompt().lifetime;
+/// Asks until the person has signed in or denied it, the code has expired, or the outcome has another end.
+pub(super) async fn poll(attempt: DeviceAttempt, completion: Completion) {
+    let Completion {
+        outcome, deadline, ..
+    } = &completion;
+    let proxy = completion.proxy.as_deref();
     let mut changes = outcome.subscribe();
     loop {
         let next = Instant::now() + attempt.interval();
         tokio::select! {
-            () = sleep_until(next.min(deadline)) => {}
-            _ = changes.wait_for(|outcome| *outcome != LoginOutcome::Waiting) => return,
+            () = sleep_until(next.min(*deadline)) => {}
+            _ = changes.wait_for(|outcome| !outcome.is_open()) => return,
         }
-        if next >= deadline {
+        if next >= *deadline {
             tracing::warn!(proxy, "nobody has signed in while the code was valid");
-            return settle(&outcome, LoginOutcome::Expired);
+            return settle(outcome, LoginOutcome::Expired);
         }
         // Not abandoned, since the response may have tokens that must be revoked.
-        let commit = |adopt: &mut dyn FnMut()| settle_signed_in(&outcome, adopt);
-        let serving = Arc::clone(&serving);
-        let Err((failure, error)) = attempt.poll(move || serving(), commit).await else {
+        let Err((failure, error)) = attempt.poll(&completion).await else {
             tracing::info!(proxy, "signed in with a code on another device");
             return;
         };
@@ -43,7 +35,7 @@ pub(super) async fn poll(
             }
             DevicePollFailure::Denied => {
                 tracing::warn!(proxy, error, "the sign-in was denied");
-                return settle(&outcome, LoginOutcome::Denied(error));
+                return settle(outcome, LoginOutcome::Denied(error));
             }
             DevicePollFailure::Expired => {
                 tracing::warn!(
@@ -51,11 +43,11 @@ pub(super) async fn poll(
                     error,
                     "nobody has signed in while the code was valid"
                 );
-                return settle(&outcome, LoginOutcome::Expired);
+                return settle(outcome, LoginOutcome::Expired);
             }
             DevicePollFailure::Final => {
                 tracing::warn!(proxy, error, "the sign-in has failed");
-                return settle(&outcome, LoginOutcome::Failed(error));
+                return settle(outcome, LoginOutcome::Failed(error));
             }
         }
     }

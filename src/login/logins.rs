@@ -2,18 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::completion::{Completion, ServingTokens};
 use super::device_poll;
-use super::outcome::{LoginOutcome, settle};
+use super::outcome::{LoginOutcome, answer, settle};
 use super::redirect_server::{self, LIFETIME};
-use super::visit::{LoginVisits, ServingTokens, VisitSecrets};
+use super::visit::{LoginVisits, VisitSecrets};
 use crate::metrics::StoppedTasks;
 use crate::server::{BindError, DrainPhase, StopSignal};
 use crate::text::error_chain;
-use crate::token::{DevicePrompt, LoginError, NoRandomBytes, unguessable};
+use crate::token::{DevicePrompt, LoginError, NoRandomBytes, PersonChange, unguessable};
 
 /// Why no sign-in has begun.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +51,7 @@ pub struct StartedLogin {
     /// The address that a browser must open. It works once.
     pub start_url: String,
     /// How long it is valid.
-    pub lifetime: std::time::Duration,
+    pub lifetime: Duration,
 }
 
 /// A sign-in with a code on another device that has begun.
@@ -98,15 +101,21 @@ impl Logins {
         }
     }
 
-    /// Begins a sign-in, in place of the one that is in progress. `serving` says which tokens it is for.
+    /// Begins a sign-in, in place of the one that is in progress. `serving` says which tokens it is for. If it
+    /// `replaces` whoever is signed in, nobody has to confirm that.
     ///
     /// # Errors
     /// Why it cannot begin. One that is in progress goes on, unless only the address is taken.
-    pub async fn begin(&self, serving: ServingTokens) -> Result<StartedLogin, LoginNotStarted> {
+    pub async fn begin(
+        &self,
+        serving: ServingTokens,
+        replaces: bool,
+    ) -> Result<StartedLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
         let cancelled = self.cancelled.load(Ordering::SeqCst);
         let attempt = serving().begin_login().await?;
-        let (id, once, cookie) = (unguessable()?, unguessable()?, unguessable()?);
+        let (id, once) = (unguessable()?, unguessable()?);
+        let (cookie, confirmation) = (unguessable()?, unguessable()?);
         self.end_current().await;
         let address = attempt.config().redirect_authority();
         let bound = redirect_server::bind(attempt.config());
@@ -116,14 +125,13 @@ impl Logins {
         })?;
         let outcome = watch::Sender::new(LoginOutcome::Waiting);
         let start_url = format!("http://{address}/start/{once}");
-        let secrets = VisitSecrets { once, cookie };
-        let visits = LoginVisits::new(
-            attempt,
-            serving,
-            secrets,
-            outcome.clone(),
-            self.proxy.clone(),
-        );
+        let secrets = VisitSecrets {
+            once,
+            cookie,
+            confirmation,
+        };
+        let completion = self.completion(serving, replaces, &outcome, LIFETIME);
+        let visits = LoginVisits::new(attempt, secrets, completion);
         let (stop, stop_signal) = StopSignal::channel();
         let listening =
             redirect_server::serve(bound, visits, outcome.clone(), stop.clone(), stop_signal);
@@ -142,13 +150,15 @@ impl Logins {
         })
     }
 
-    /// Begins a sign-in with a code on another device, in place of the one that is in progress.
+    /// Begins a sign-in with a code on another device, in place of the one that is in progress. `serving` and
+    /// `replaces` are as for one with a browser.
     ///
     /// # Errors
     /// Why it cannot begin. One that is in progress goes on.
     pub async fn begin_device(
         &self,
         serving: ServingTokens,
+        replaces: bool,
     ) -> Result<StartedDeviceLogin, LoginNotStarted> {
         let _only_one = self.beginning.lock().await;
         let cancelled = self.cancelled.load(Ordering::SeqCst);
@@ -157,7 +167,8 @@ impl Logins {
         self.end_current().await;
         let prompt = attempt.prompt().clone();
         let outcome = watch::Sender::new(LoginOutcome::Waiting);
-        let polling = device_poll::poll(attempt, serving, outcome.clone(), self.proxy.clone());
+        let completion = self.completion(serving, replaces, &outcome, prompt.lifetime);
+        let polling = device_poll::poll(attempt, completion);
         let stopped_tasks = self.stopped_tasks.clone();
         tokio::spawn(stopped_tasks.watch_for_panic("sign-in", polling));
         *self.lock() = Some(CurrentLogin {
@@ -167,6 +178,40 @@ impl Logins {
         });
         self.check_not_cancelled(cancelled).await?;
         Ok(StartedDeviceLogin { id, prompt })
+    }
+
+    fn completion(
+        &self,
+        serving: ServingTokens,
+        replaces: bool,
+        outcome: &watch::Sender<LoginOutcome>,
+        lifetime: Duration,
+    ) -> Completion {
+        Completion {
+            serving,
+            outcome: outcome.clone(),
+            deadline: Instant::now() + lifetime,
+            replaces,
+            proxy: self.proxy.clone(),
+        }
+    }
+
+    /// The sign-in that waits until somebody confirms that someone else is signed in than before: what it is asked
+    /// about by, and who it is.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<(String, PersonChange)> {
+        let current = self.lock();
+        let current = current.as_ref()?;
+        let change = current.outcome.borrow().unconfirmed()?.clone();
+        Some((current.id.clone(), change))
+    }
+
+    /// Lets the sign-in with this id replace whoever was signed in before, if that is what it waits for.
+    pub fn confirm(&self, id: &str) {
+        let current = self.lock();
+        if let Some(current) = current.as_ref().filter(|current| current.id == id) {
+            answer(&current.outcome, true);
+        }
     }
 
     /// How the sign-in with this id goes.
@@ -180,8 +225,15 @@ impl Logins {
 
     /// Ends the sign-in with this id, unless it has ended or been replaced.
     pub async fn cancel_one(&self, id: &str) {
-        let is_current = |current: &CurrentLogin| current.id == id;
-        if self.lock().as_ref().is_some_and(is_current) {
+        let is_refused = {
+            let current = self.lock();
+            match current.as_ref().filter(|current| current.id == id) {
+                Some(current) => answer(&current.outcome, false),
+                None => return,
+            }
+        };
+        // Otherwise the browser is shown that the person before stays signed in.
+        if !is_refused {
             self.end_current().await;
         }
     }

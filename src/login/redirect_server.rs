@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use super::outcome::{LoginOutcome, settle};
 use super::visit::LoginVisits;
@@ -54,24 +54,19 @@ pub(super) async fn serve(
     stop: watch::Sender<DrainPhase>,
     stop_signal: StopSignal,
 ) {
-    let proxy = visits.proxy().map(str::to_owned);
+    let (proxy, deadline) = (visits.proxy().map(str::to_owned), visits.deadline());
     let server = Server::new(bound, LIMITS, Metrics::new(None));
     let visits = Arc::new(visits);
     let service = move |peer: Peer| {
         let visits = Arc::clone(&visits);
         tower::service_fn(move |request: Request<RequestBody>| {
             let (visits, peer) = (Arc::clone(&visits), peer.clone());
-            async move {
-                let (parts, _) = request.into_parts();
-                let request = Request::from_parts(parts, ());
-                Ok::<_, Infallible>(visits.respond(&request, &peer).await)
-            }
+            async move { Ok::<_, Infallible>(visits.respond(request, &peer).await) }
         })
     };
     let ending = async {
-        let deadline = Instant::now() + LIFETIME;
         let mut changes = outcome.subscribe();
-        let ended = changes.wait_for(|outcome| *outcome != LoginOutcome::Waiting);
+        let ended = changes.wait_for(|outcome| !outcome.is_open());
         if timeout_at(deadline, ended).await.is_err() {
             settle(&outcome, LoginOutcome::Expired);
             tracing::warn!(proxy, "nobody has signed in within 5 minutes");

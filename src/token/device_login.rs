@@ -14,6 +14,7 @@ use super::grant_error::GrantError;
 use super::grant_request::GrantRequest;
 use super::handle::Tokens;
 use super::login::PendingLogin;
+use super::login_completion::LoginCompletion;
 use super::person::SignedIn;
 use super::person_login::LoginError;
 use super::request_secrets::RequestSecrets;
@@ -61,14 +62,13 @@ impl DeviceAttempt {
         interval.unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    /// Asks once whether the person has signed in. `commit` and `serving` are as for a sign-in with a browser.
+    /// Asks once whether the person has signed in.
     ///
     /// # Errors
     /// Why not, and what that means.
     pub async fn poll(
         &self,
-        serving: impl FnOnce() -> Tokens + Send,
-        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+        completion: &impl LoginCompletion,
     ) -> Result<SignedIn, (DevicePollFailure, GrantError)> {
         let login = &self.pending.login;
         let failed = |error| (DevicePollFailure::Final, error);
@@ -81,7 +81,7 @@ impl DeviceAttempt {
             let failure = after_failure(&error, &mut interval, self.prompt().lifetime);
             (failure, error)
         })?;
-        let finishing = self.pending.finish(granted, requested_at, serving, commit);
+        let finishing = self.pending.finish(granted, requested_at, completion);
         finishing.await.map_err(failed)
     }
 }

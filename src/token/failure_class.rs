@@ -91,6 +91,8 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::NotConfirmed
+            | Self::OtherPerson
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -150,6 +152,8 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::NotConfirmed
+            | Self::OtherPerson
             | Self::Store(_)
             | Self::IdToken(_)
             | Self::KeyUnusable(_)

@@ -118,6 +118,8 @@ impl Grant {
             | GrantError::OnlyPerson
             | GrantError::SignedOut
             | GrantError::Superseded
+            | GrantError::NotConfirmed
+            | GrantError::OtherPerson
             | GrantError::Store(_)
             | GrantError::IdToken(_)
             | GrantError::Internal => false,

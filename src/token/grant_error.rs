@@ -144,6 +144,14 @@ pub enum GrantError {
     /// A sign-in that was completed too late to count.
     #[error("another sign-in, a sign-out or a changed configuration came first")]
     Superseded,
+    /// A sign-in as someone else than before.
+    #[error("someone else was signed in before, and nobody has confirmed the change")]
+    NotConfirmed,
+    /// A refresh token has brought the tokens of another person.
+    #[error(
+        "the authorization server has renewed the token with that of another person, which is not used"
+    )]
+    OtherPerson,
     /// The store of the refresh token cannot be used. The token stays valid, and the access token in use.
     #[error(transparent)]
     Store(StoreError),
@@ -180,6 +188,7 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::NotConfirmed
             | Self::Store(_)
             | Self::KeyUnusable(_)
             | Self::CertificateUnusable(_)
@@ -193,6 +202,7 @@ impl GrantError {
             Self::SourceUnusable { .. }
             | Self::SourceStatus { .. }
             | Self::IdToken(_)
+            | Self::OtherPerson
             | Self::Metadata(_)
             | Self::Unreachable(_)
             | Self::TimedOut { .. }
@@ -273,6 +283,8 @@ impl GrantError {
             | Self::OnlyPerson
             | Self::SignedOut
             | Self::Superseded
+            | Self::NotConfirmed
+            | Self::OtherPerson
             | Self::IdToken(_)
             | Self::KeyUnusable(_)
             | Self::Metadata(_)

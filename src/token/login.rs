@@ -17,9 +17,11 @@ use super::handle::Tokens;
 use super::id_token::{ExpectedIdToken, read_id_token};
 use super::identity_memory::TokenClient;
 use super::jwt::decode;
+use super::login_completion::{LoginCompletion, PersonChange};
 use super::login_session::StoredCopy;
-use super::person::{SignedIn, name_in, subject_in, unknown_subject};
-use super::person_login::{LoginError, PersonLogin};
+use super::person::{SignedIn, name_in};
+use super::person_login::{LoginError, PersonLogin, UnusedTokens};
+use super::person_subject::{subject_in, subject_of, unknown_subject};
 use super::response::AccessToken;
 use super::schedule;
 use super::session_store::StoreLock;
@@ -95,16 +97,14 @@ impl LoginAttempt {
         self.request.check(response)
     }
 
-    /// Exchanges the code for tokens. `commit` gets what makes requests use them, and calls it unless this sign-in no
-    /// longer counts. `serving` says which tokens a person signs in to by then.
+    /// Exchanges the code for tokens, and makes requests use them.
     ///
     /// # Errors
     /// Why nothing has changed.
     pub async fn complete(
         &self,
         code: &Secret,
-        serving: impl FnOnce() -> Tokens + Send,
-        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+        completion: &impl LoginCompletion,
     ) -> Result<SignedIn, GrantError> {
         let login = &self.pending.login;
         let _stop_waits = login.session.changing.read().await;
@@ -116,8 +116,7 @@ impl LoginAttempt {
             redirect_url: login.config.redirect_url.as_str(),
         };
         let granted = login.grant.ask(&secrets, &asked).await?;
-        let finishing = self.pending.finish(granted, requested_at, serving, commit);
-        finishing.await
+        self.pending.finish(granted, requested_at, completion).await
     }
 }
 
@@ -131,13 +130,12 @@ impl PendingLogin {
         &self,
         granted: GrantedTokens,
         requested_at: Timestamp,
-        serving: impl FnOnce() -> Tokens + Send,
-        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+        completion: &impl LoginCompletion,
     ) -> Result<SignedIn, GrantError> {
-        let unused = granted.refresh.clone();
-        let outcome = self.keep(granted, requested_at, serving, commit).await;
-        if let (Err(_), Some(token)) = (&outcome, unused) {
-            self.login.revoke(&token, RevokedToken::Refresh).await;
+        let unused = UnusedTokens::of(&granted);
+        let outcome = self.keep(granted, requested_at, completion).await;
+        if outcome.is_err() {
+            self.login.revoke_unused(unused).await;
         }
         outcome
     }
@@ -147,8 +145,7 @@ impl PendingLogin {
         &self,
         granted: GrantedTokens,
         requested_at: Timestamp,
-        serving: impl FnOnce() -> Tokens + Send,
-        commit: impl FnOnce(&mut dyn FnMut()) + Send,
+        completion: &impl LoginCompletion,
     ) -> Result<SignedIn, GrantError> {
         let now = self.now();
         let GrantedTokens {
@@ -159,11 +156,22 @@ impl PendingLogin {
         let access = access?;
         let identity = id_token.as_ref();
         let signed_in = self.signed_in(&access, refresh.is_some(), identity, now.wall)?;
+        if let Some(change) = self.person_change(&signed_in, &completion.serving()).await {
+            // A stop does not wait for the answer.
+            let is_confirmed = tokio::select! {
+                is_confirmed = completion.confirm(change) => is_confirmed,
+                () = self.login.session.closed() => false,
+            };
+            if !is_confirmed {
+                return Err(GrantError::NotConfirmed);
+            }
+        }
         let session = refresh.map(|refresh_token| StoredSession {
             refresh_token,
             person: StoredPerson {
                 who: signed_in.who.clone(),
                 subject: signed_in.subject.clone(),
+                in_access_token: subject_of(access.as_str()),
             },
         });
         let mut stored = self.store_session(session.as_ref()).await;
@@ -171,10 +179,10 @@ impl PendingLogin {
         signed_in.doubts.extend(stored.doubt.take());
         let mut parts = Some((access, session, copy, signed_in));
         let mut adopted = None;
-        let serving = serving();
+        let serving = completion.serving();
         if self.has_session_of(&serving) {
             let before = stored.before.as_ref().map(|before| &before.refresh_token);
-            commit(&mut || {
+            completion.commit(&mut || {
                 adopted = parts
                     .take()
                     .map(|parts| self.adopt(&serving, parts, requested_at, before));
@@ -235,6 +243,28 @@ impl PendingLogin {
             }
         }
         attempt
+    }
+
+    /// Who is signed in, here or in the store, if that may be someone else than who signs in `now`.
+    async fn person_change(&self, now: &SignedIn, serving: &Tokens) -> Option<PersonChange> {
+        if !self.has_session_of(serving) {
+            return None; // these tokens will not be used
+        }
+        let here = serving.signed_in();
+        let here = here.filter(|before| is_someone_else(before.subject.as_deref(), now));
+        let before = match here {
+            Some(before) => before.who,
+            None if self.login.session.ignores_store() => return None,
+            None => {
+                let found = self.login.store.look().await;
+                let stored = found.and_then(Result::ok).flatten()?.person;
+                is_someone_else(stored.subject.as_deref(), now).then_some(stored.who)?
+            }
+        };
+        Some(PersonChange {
+            who: now.who.clone(),
+            before,
+        })
     }
 
     /// Whether `tokens` are those of the person who signs in here.
@@ -299,7 +329,9 @@ impl PendingLogin {
         shared.attempts.count_success(requested_at.wall);
         let client = TokenClient::of_grant(&self.login.grant.config);
         shared.attempts.memory.forget_hold(client);
-        if let Some(before) = before.filter(|before| is_someone_else(before, &signed_in)) {
+        if let Some(before) =
+            before.filter(|before| is_someone_else(before.subject.as_deref(), &signed_in))
+        {
             let who = before.who.as_deref().unwrap_or("someone else");
             let doubt = format!("{who} was signed in before, and is signed out now");
             signed_in.doubts.push(doubt.clone());
@@ -353,6 +385,6 @@ impl StoredAttempt {
 }
 
 /// Whoever has no known subject may be anyone.
-fn is_someone_else(before: &SignedIn, now: &SignedIn) -> bool {
-    before.subject.is_none() || before.subject != now.subject
+fn is_someone_else(before: Option<&str>, now: &SignedIn) -> bool {
+    before.is_none() || before != now.subject.as_deref()
 }

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, watch};
 use tokio::time::timeout;
 
 use super::session_store::SessionStore;
@@ -25,6 +25,8 @@ pub(super) struct LoginSession {
     pub(super) renewing: tokio::sync::Mutex<()>,
     /// Read-locked while a code is exchanged, and until the store and the server know of a sign-out.
     pub(super) changing: Arc<RwLock<()>>,
+    /// Whether the process is about to end.
+    is_closing: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -197,6 +199,18 @@ impl LoginSession {
         self.lock().ignores_store = false;
     }
 
+    /// Whether a person has signed in or out here, and the store may still hold the session before.
+    pub(super) fn ignores_store(&self) -> bool {
+        self.lock().ignores_store
+    }
+
+    /// Completes once the process is about to end.
+    pub(super) async fn closed(&self) {
+        let mut is_closing = self.is_closing.subscribe();
+        // The sender is a part of this.
+        let _ = is_closing.wait_for(|is_closing| *is_closing).await;
+    }
+
     /// Calls `act` if the session with this number is still the current one. Meanwhile nobody can sign in or out.
     pub(super) fn if_current(&self, number: u64, act: impl FnOnce()) -> bool {
         let state = self.lock();
@@ -244,7 +258,11 @@ impl LoginSessions {
     /// [`SETTLE_LIMIT`].
     pub async fn close(&self) {
         let closing = async {
-            for session in self.all() {
+            let sessions = self.all();
+            for session in &sessions {
+                session.is_closing.send_replace(true);
+            }
+            for session in sessions {
                 std::mem::forget(Arc::clone(&session.changing).write_owned().await);
                 std::mem::forget(session.renewing.lock().await);
             }

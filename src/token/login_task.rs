@@ -159,6 +159,7 @@ fn renewal(person: PersonLogin, shared: &Arc<SharedStatus>) -> RequestToken {
                 let renewed = person.renew(&secrets).await;
                 match &renewed {
                     Err(GrantError::SignedOut) => shared.sign_out_elsewhere(),
+                    Err(GrantError::OtherPerson) => shared.sign_out_here(),
                     Err(error) if error.ends_session() => shared.end_renewal(),
                     Ok(_) | Err(_) => shared.follow_person(&person),
                 }

@@ -21,9 +21,10 @@
 //! A person's tokens: `sign_in` takes one that was pasted; `person_identities` lets all that use it forget it; `login`
 //! is a sign-in with a browser, for which `authorization` makes the request and `id_token` says who has signed in;
 //! `device_login` is one with a code on another device, of which `device_authorization` reads the responses;
-//! `session_store` keeps the refresh token where `token.store` says, in the form of `stored_session`, and `store_error`
-//! says why it cannot; `login_session` is what this process knows of it; `person_login` is the client, `renewal` renews
-//! with the token, and `login_task` runs the refresh task for that.
+//! `login_completion` is what the rest of the process does once there are tokens, and `person_subject` says whose these
+//! are; `session_store` keeps the refresh token where `token.store` says, in the form of `stored_session`, and
+//! `store_error` says why it cannot; `login_session` is what this process knows of it; `person_login` is the client,
+//! `renewal` renews with the token, and `login_task` runs the refresh task for that.
 
 mod assertion;
 mod attempt_log;
@@ -55,6 +56,7 @@ mod identity_memory;
 mod jwt;
 mod key;
 mod login;
+mod login_completion;
 mod login_session;
 mod login_task;
 mod obtain;
@@ -64,6 +66,7 @@ mod pasted;
 mod person;
 mod person_identities;
 mod person_login;
+mod person_subject;
 mod person_token;
 mod presented;
 mod refresh;
@@ -111,6 +114,7 @@ pub use id_token::IdTokenDefect;
 pub use jwt::{DecodedToken, decode, is_encrypted};
 pub use key::{GeneratedKey, PrivateKeyError, check_private_key, generate_key};
 pub use login::LoginAttempt;
+pub use login_completion::{LoginCompletion, PersonChange};
 pub use login_session::LoginSessions;
 pub use login_task::{LoginTaskContext, StoredLogin, login_task, renew_login, stored_login};
 pub use ownership::{Ownership, SecretOwnership, SourceOwner};

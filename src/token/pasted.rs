@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::bearer::bearer_header;
 use super::jwt::{DecodedToken, decode};
-use super::person::{name_in, subject_in};
+use super::person::name_in;
+use super::person_subject::subject_in;
 use super::response_error::ResponseDefect;
 use crate::config::TokenField;
 

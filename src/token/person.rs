@@ -93,19 +93,6 @@ pub(super) fn name_in(token: &DecodedToken) -> Option<String> {
     Some(shorten(&sanitize(name.trim(), Unprintable::Mark), MAX_NAME))
 }
 
-/// Who a token was issued to, as a server knows that person.
-pub(super) fn subject_in(token: &DecodedToken) -> Option<String> {
-    let subject = token.text("sub").or_else(|| token.text("client_id"))?;
-    let issuer = token.text("iss").unwrap_or_default();
-    Some(format!("{issuer} {subject}"))
-}
-
-/// Stands for a person about whose identity the tokens say nothing, and who may be anyone: no two sign-ins get the same
-/// value. Other processes find it in the store.
-pub(super) fn unknown_subject() -> String {
-    format!("unknown {:032x}", fastrand::u128(..))
-}
-
 /// The sign-in as `/status` shows it.
 #[derive(Debug, Clone)]
 pub struct SignInSnapshot {

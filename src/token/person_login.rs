@@ -7,6 +7,7 @@ use super::device_authorization::DeviceResponseDefect;
 use super::grant::Grant;
 use super::grant_error::GrantError;
 use super::grant_revocation::RevokedToken;
+use super::granted_tokens::GrantedTokens;
 use super::login_session::LoginSession;
 use super::request_secrets::RequestSecrets;
 use super::secret_reader::ReadSecrets;
@@ -22,6 +23,19 @@ pub(super) struct PersonLogin {
     pub(super) read_secrets: ReadSecrets,
     pub(super) session: Arc<LoginSession>,
     pub(super) store: Arc<SessionStore>,
+}
+
+/// What is revoked of tokens that are not used.
+pub(super) struct UnusedTokens(Option<(Secret, RevokedToken)>);
+
+impl UnusedTokens {
+    pub(super) fn of(granted: &GrantedTokens) -> Self {
+        if let Some(token) = &granted.refresh {
+            return Self(Some((token.clone(), RevokedToken::Refresh)));
+        }
+        let access = granted.access.as_ref().ok();
+        Self(access.map(|token| (Secret::new(token.as_str()), RevokedToken::Access)))
+    }
 }
 
 /// Why no sign-in can begin.
@@ -108,6 +122,14 @@ impl PersonLogin {
             endpoints.sends_issuer,
         )?;
         Ok(request)
+    }
+
+    /// Revokes tokens that are not used: the refresh token, which ends the session with every access token, or else the
+    /// access token.
+    pub(super) async fn revoke_unused(&self, unused: UnusedTokens) {
+        if let Some((token, kind)) = unused.0 {
+            self.revoke(&token, kind).await;
+        }
     }
 
     /// Revokes a token that is no longer used. Returns what the person should know if that has failed.

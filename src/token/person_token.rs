@@ -187,6 +187,14 @@ impl SharedStatus {
         self.share_person();
     }
 
+    /// Nothing of the person stays in use.
+    pub(super) fn sign_out_here(&self) {
+        if let Some(sign_in) = &self.sign_in {
+            sign_in.replace(None, |_| self.forget_token());
+        }
+        self.share_person();
+    }
+
     /// The server has ended the session: the access token is the last one.
     pub(super) fn end_renewal(&self) {
         let Some(sign_in) = &self.sign_in else {

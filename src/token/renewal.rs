@@ -11,12 +11,13 @@ use super::grant_request::GrantRequest;
 use super::grant_revocation::RevokedToken;
 use super::granted_tokens::GrantedTokens;
 use super::login_session::{SessionSource, StoredCopy, is_same};
-use super::person_login::PersonLogin;
+use super::person_login::{PersonLogin, UnusedTokens};
+use super::person_subject::subject_of;
 use super::request_secrets::RequestSecrets;
 use super::response::AccessToken;
 use super::session_store::StoreLock;
 use super::store_error::StoreError;
-use super::stored_session::StoredSession;
+use super::stored_session::{StoredPerson, StoredSession};
 use crate::credentials::Secret;
 
 impl PersonLogin {
@@ -37,6 +38,12 @@ impl PersonLogin {
             outcome = self.ask_with(secrets, &used.refresh_token).await;
         }
         match outcome {
+            Ok(granted) if is_of_other_person(&granted, &used.person) => {
+                self.end(&mut lock, number, &used).await;
+                let (login, unused) = (self.clone(), UnusedTokens::of(&granted));
+                tokio::spawn(async move { login.revoke_unused(unused).await });
+                Err(GrantError::OtherPerson)
+            }
             Ok(granted) => {
                 let left = match granted.refresh {
                     Some(next) => self.keep(&mut lock, number, &used, next).await,
@@ -263,6 +270,15 @@ impl PersonLogin {
         }
         (found, removed.err())
     }
+}
+
+/// Whether the server has made a mistake, after which requests would be sent as someone else.
+fn is_of_other_person(granted: &GrantedTokens, person: &StoredPerson) -> bool {
+    let access = granted.access.as_ref().ok();
+    let access = access.and_then(|token| subject_of(token.as_str()));
+    let identity = granted.id_token.as_ref();
+    let identity = identity.and_then(|token| subject_of(token));
+    person.is_other_than(access.as_deref(), identity.as_deref())
 }
 
 fn ends_session(outcome: &Result<GrantedTokens, GrantError>) -> bool {

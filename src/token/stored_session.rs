@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::person_subject::is_unknown_subject;
 use crate::credentials::Secret;
 
 const VERSION: u32 = 1;
@@ -26,6 +27,21 @@ pub(super) struct StoredPerson {
     pub(super) who: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subject: Option<String>,
+    /// The same by the access token, where servers may write another name for the person than in the ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_access_token: Option<String>,
+}
+
+impl StoredPerson {
+    /// Whether tokens that a renewal has brought are those of someone else, as far as they say whose they are (OpenID
+    /// Connect Core 12.2).
+    pub(super) fn is_other_than(&self, access: Option<&str>, identity: Option<&str>) -> bool {
+        match (&self.in_access_token, access, &self.subject, identity) {
+            (Some(before), Some(now), ..) => before != now,
+            (.., Some(before), Some(now)) => !is_unknown_subject(before) && before != now,
+            _ => false,
+        }
+    }
 }
 
 /// The form in which it is written.

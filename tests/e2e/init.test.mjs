@@ -414,6 +414,32 @@ test("an entry of the keyring that one round has only read is replaced in the ne
   assert.equal(await session.lookup(...attributes), SECRET);
 });
 
+test("a keyring entry that init has replaced is put back if the configuration cannot be written, and Ctrl-C waits for both", async (t) => {
+  const { flags, directory } = await servers(t);
+  const attributes = ["service", "cupbearer", "username", ID];
+  const session = await startSession(t, { attributes });
+  const renames = "?rename,?renameat,?renameat2";
+  const init = (out, injected) => converse([...flags, "--no-doctor", "--out", out], [
+    ["Authentication Method[\\s\\S]*\\] ", ""],
+    ["Scopes[\\s\\S]*\\] ", ""],
+    ["Where should the Client Secret be stored[\\s\\S]*\\[1\\] ", "2"],
+    ["The keyring already has .*\\. Replace it\\?[\\s\\S]*\\[no\\] ", "yes"],
+    ["Client Secret \\(it is not shown", SECRET],
+  ], { env: session.env, under: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${renames}`, "-e", `inject=${renames}:${injected}`] });
+  const file = join(directory, "c.toml");
+  await session.store("the secret before");
+  const failed = await init(file, "error=EIO");
+  assert.equal(failed.code, 1, failed.screen);
+  assert.match(failed.screen, /c\.toml cannot be written/);
+  assert.equal(await session.lookup(...attributes), "the secret before");
+  assert.equal(existsSync(file), false);
+
+  const interrupted = await init(file, "signal=SIGINT:delay_enter=1500000");
+  assert.equal(interrupted.code, 130, interrupted.screen);
+  assert.equal(await session.lookup(...attributes), SECRET);
+  assert.ok(existsSync(file));
+});
+
 for (const [name, options] of [["none exists", { keyring: false }], ["it cannot be unlocked", { locked: true }]]) {
   test(`a keyring is not offered if ${name}, and the question appears without delay`, async (t) => {
     const { flags, directory } = await servers(t);

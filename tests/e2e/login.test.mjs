@@ -185,6 +185,10 @@ test("no wrong attempt completes, replaces or ends a sign-in", async (t) => {
   const [program, ...args] = [...AS_OTHER, "curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", address];
   assert.equal((await run(program, args)).stdout, "403");
 
+  // With the address, a caller could sign the proxy in as himself.
+  const seen = await Promise.all([url, `${admin}/status`, `${admin}/ready`, `${admin}/sign-in`, `${admin}/metrics`].map((one) => curl("--silent", "--header", "Accept: text/html", one)));
+  for (const { stdout } of seen) assert.ok(!stdout.includes("/start/") && !stdout.includes(`${server.issuer}/auth`), stdout);
+
   const context = await openBrowser(t);
   const page = await context.newPage();
   server.holds = true;
@@ -387,6 +391,8 @@ test("once the server has ended the session, requests are told to sign in again,
   const other = await (await openBrowser(t)).newPage();
   await other.goto(again.address);
   await signIn(other, "grace");
+  await other.getByRole("button", { name: "Sign in as grace of the tests" }).click();
+  await other.getByText("You are signed in").waitFor();
   assert.equal(await again.ended(), 0);
   assert.match(again.output.stdout, /signed in as grace of the tests/);
   assert.match(again.output.stdout, /ada of the tests was signed in before/);

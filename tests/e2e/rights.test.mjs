@@ -32,6 +32,8 @@ const orders = (id) => ({
   "start a sign-in with a code": ["/login", { device: true }],
   "ask about the sign-in": ["/login", { login: id }],
   "cancel it": ["/login", { login: id, cancel: true }],
+  "confirm that it replaces someone": ["/login", { login: id, confirm: true }],
+  "start one that replaces someone": ["/login", { replace: true }],
   "sign out": ["/logout", {}],
   "paste a token": ["/token/paste", { token: "of-the-attacker" }],
 });

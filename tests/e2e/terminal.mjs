@@ -24,17 +24,18 @@ export const resize = (columns, rows) => ({ text: `resize:${columns}x${rows}` })
  * @param {string[]} args
  * @param {[string, string | {text: string}, string?][]} script a regular expression, the line that is typed once it
  *   matches (or a `key`, or a `resize`), and a file that must exist by then
+ * `under` are the words of a program that runs the command; `onText` is called with everything that has been shown so far.
  * @returns {Promise<{code: number, screen: string}>} everything that the terminal showed, including its echo
  */
-export async function converse(args, script = [], { cwd, env = {} } = {}) {
+export async function converse(args, script = [], { cwd, env = {}, under = [], onText = () => {} } = {}) {
   const lines = script.map(([pattern, line, ...file]) => [pattern, line.text ?? ([CTRL_C, CTRL_D].includes(line) ? line : `${line}\r`), ...file]);
-  const child = spawn("python3", [PROGRAM, JSON.stringify(lines), CUPBEARER, ...args], {
+  const child = spawn("python3", [PROGRAM, JSON.stringify(lines), ...under, CUPBEARER, ...args], {
     env: { ...cleanEnvironment(), TERM: "xterm", ...env },
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let screen = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (screen += text));
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => onText(screen += text));
   recordOutput(child, args);
   const [code, signal] = await once(child, "close");
   return { code: code ?? signal, screen };

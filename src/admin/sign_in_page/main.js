@@ -60,6 +60,9 @@ function sectionOf(name) {
   });
   section.querySelector(".begin").addEventListener("click", () => give("/login", { proxy: name }));
   for (const button of section.querySelectorAll(".out")) button.addEventListener("click", () => give("/logout", { proxy: name }));
+  const answer = (fields) => give("/login", { proxy: name, login: section.dataset.login, ...fields });
+  section.querySelector(".confirm").addEventListener("click", () => answer({ confirm: true }));
+  section.querySelector(".keep").addEventListener("click", () => answer({ cancel: true }));
   section.querySelector("h2").textContent = name;
   document.getElementById("proxies").append(section);
   sections.set(name, section);
@@ -79,6 +82,19 @@ function stateOf(token) {
   if (token.sign_in.is_renewed) return `Signed in as ${person}. New tokens are obtained until you sign out.`;
   if (!token.expires_at) return `Signed in as ${person}, until the API rejects the token.`;
   return `Signed in as ${person}, for another ${duration(token.usable_for_s)} (until ${token.expires_at}).`;
+}
+
+/** Asks whether someone else is to be signed in. What is on the page is kept, so that no button moves under a click. */
+function showChange(section, change) {
+  section.querySelector(".change").hidden = !change;
+  if (!change || section.dataset.login === change.login) return;
+  section.dataset.login = change.login;
+  const before = change.before ?? "someone";
+  const text = change.who
+    ? `${change.who} has signed in, but ${before} is signed in here. If you go on, ${before} is signed out.`
+    : `Someone whose token has no name has signed in, but ${before} is signed in here. If you go on, ${before} is signed out.`;
+  section.querySelector(".change span").textContent = text;
+  section.querySelector(".confirm").textContent = change.who ? `Sign in as ${change.who}` : "Sign in";
 }
 
 function show(proxy, isOnly) {
@@ -102,6 +118,7 @@ function show(proxy, isOnly) {
   const list = token.sign_in.doubts ?? [];
   doubts.hidden = list.length === 0;
   doubts.replaceChildren(...list.map((doubt) => Object.assign(document.createElement("li"), { textContent: `About this token: ${doubt}.` })));
+  showChange(section, token.unconfirmed_sign_in);
   const url = token.sign_in.login_url;
   section.querySelector(".copy").hidden = !url;
   if (url && /^https?:/.test(url)) {

@@ -36,11 +36,54 @@ pub(super) async fn has(entry: &KeyringEntry) -> bool {
     SecretSource::Keyring(entry.clone()).read().await.is_ok()
 }
 
+/// What an entry held before it was replaced.
+pub(super) struct PreviousEntry {
+    entry: KeyringEntry,
+    secret: Option<Secret>,
+}
+
+impl PreviousEntry {
+    /// Reads what is in the entry.
+    ///
+    /// # Errors
+    /// It cannot be read, so it must not be replaced.
+    pub(super) async fn of(entry: &KeyringEntry) -> Result<Self, InitError> {
+        let secret = entry.read().await.map_err(|error| not_stored(&error))?;
+        Ok(Self {
+            entry: entry.clone(),
+            secret,
+        })
+    }
+
+    /// Puts it back, or deletes the entry if there was none. Returns what the user should know if that fails.
+    pub(super) async fn restore(self) -> Option<String> {
+        let put_back = async {
+            let found = self.entry.read().await?;
+            // Exposed to compare them.
+            let is_same = |one: &Secret, other: &Secret| one.expose() == other.expose();
+            match (&self.secret, &found) {
+                (None, None) => Ok(()),
+                (Some(before), Some(found)) if is_same(before, found) => Ok(()),
+                (Some(before), _) => self.entry.store(before).await,
+                (None, Some(_)) => self.entry.delete().await,
+            }
+        };
+        let error: KeyringError = put_back.await.err()?;
+        let entry = &self.entry;
+        Some(format!(
+            "the keyring entry {entry} may hold the new secret: {error}"
+        ))
+    }
+}
+
 /// Stores the secret. The user has agreed to replace an earlier one.
 pub(super) async fn store(entry: &KeyringEntry, secret: &Secret) -> Result<(), InitError> {
-    entry.store(secret).await.map_err(|error| {
-        InitError::Failed(format!(
-            "the keyring cannot store the secret: {error}; run this command again and choose another place for it"
-        ))
-    })
+    let stored = entry.store(secret).await;
+    stored.map_err(|error| not_stored(&error))
+}
+
+fn not_stored(error: &KeyringError) -> InitError {
+    InitError::Failed(format!(
+        "the keyring cannot store the secret: {error}; run this command again and choose another place for it"
+    ))
 }

@@ -9,10 +9,13 @@ use super::answers::NewConfig;
 use super::error::InitError;
 use super::files::{self, Existing, PreviousFile};
 use super::identity::{GrantChoice, NewIdentity, SecretLocation};
+use super::keyring::PreviousEntry;
 use super::overwritable::Overwritable;
 use super::port::{PortState, PortStates};
 use super::{document, keyring};
+use crate::cli::output::say;
 use crate::cli::quoting::shell_word;
+use crate::cli::signals::HeldSignals;
 use crate::cli::staged_file::{FileMode, StagedFile};
 use crate::config::keys::CONFIG_VARIABLE;
 use crate::config::{ConfigProblems, Overrides, Surroundings, is_same_file, load_text};
@@ -68,7 +71,9 @@ pub(super) async fn write(
             Ok(staged)
         })
         .map_err(|error| failed(path, &error))?;
-    let mut replaced = Vec::new();
+    // From here on until all of it is written, or none of it.
+    let _uninterrupted = HeldSignals::new();
+    let mut replaced = ReplacedSecrets::default();
     let placed = match store_secrets(config, path, overwritable, &mut replaced).await {
         Ok(()) => {
             files::place(configuration, &target, existing).map_err(|error| failed(path, &error))
@@ -76,11 +81,29 @@ pub(super) async fn write(
         Err(error) => Err(error),
     };
     if placed.is_err() {
-        replaced.into_iter().for_each(PreviousFile::restore);
+        replaced.restore().await;
         return placed;
     }
     overwritable.add_written(config, path);
     Ok(())
+}
+
+/// What was where secrets are now.
+#[derive(Default)]
+struct ReplacedSecrets {
+    files: Vec<PreviousFile>,
+    entry: Option<PreviousEntry>,
+}
+
+impl ReplacedSecrets {
+    async fn restore(self) {
+        self.files.into_iter().for_each(PreviousFile::restore);
+        if let Some(entry) = self.entry
+            && let Some(problem) = entry.restore().await
+        {
+            say(&format!("cupbearer init: {problem}"));
+        }
+    }
 }
 
 /// Stores the client's secret and the callers' key where they belong. `replaced` receives what was there.
@@ -88,7 +111,7 @@ async fn store_secrets(
     config: &NewConfig,
     path: &Path,
     overwritable: &Overwritable,
-    replaced: &mut Vec<PreviousFile>,
+    replaced: &mut ReplacedSecrets,
 ) -> Result<(), InitError> {
     let mut place = |file: &Path, content: &[u8]| {
         let existing = overwritable.existing(file);
@@ -99,7 +122,7 @@ async fn store_secrets(
             previous.restore_if_moved();
             return Err(failed(error));
         }
-        replaced.push(previous);
+        replaced.files.push(previous);
         Ok(())
     };
     if config.caller_key {
@@ -110,7 +133,10 @@ async fn store_secrets(
     match config.identity.secret() {
         // Exposed to be written to a file that only its owner can read.
         Some(SecretLocation::NewFile(secret)) => place(&files::secret_path(path), secret.expose()),
-        Some(SecretLocation::Keyring(entry, Some(secret))) => keyring::store(entry, secret).await,
+        Some(SecretLocation::Keyring(entry, Some(secret))) => {
+            replaced.entry = Some(PreviousEntry::of(entry).await?);
+            keyring::store(entry, secret).await
+        }
         Some(
             SecretLocation::Keyring(_, None) | SecretLocation::File(_) | SecretLocation::Command(_),
         )

@@ -10,8 +10,8 @@ use super::*;
 use crate::config::{Overrides, ProxyRule, Surroundings, load_text};
 use crate::metrics::StoppedTasks;
 use crate::token::{
-    AttemptCounter, LoginSessions, LoginTaskContext, Ownership, SecretReader, SignInPage, Tokens,
-    client, login_task,
+    AttemptCounter, LoginCompletion, LoginSessions, LoginTaskContext, Ownership, SecretReader,
+    SignInPage, Tokens, client, login_task,
 };
 
 /// The tokens of a person who signs in with a code from this address.
@@ -68,7 +68,7 @@ async fn a_sign_in_that_is_beginning_ends_when_the_person_signs_out() {
         stream.read_to_end(&mut Vec::new()).await.unwrap();
     });
     let serving: ServingTokens = Arc::new(move || tokens.clone());
-    let beginning = logins.begin_device(serving);
+    let beginning = logins.begin_device(serving, false);
     let signing_out = async {
         is_asked.await.unwrap();
         logins.cancel().await;
@@ -90,7 +90,7 @@ async fn nobody_completes_a_sign_in_after_five_minutes_and_its_address_is_free_t
     let tokens = tokens_with("authorization_code", address, &more);
     let logins = Logins::new(None, StoppedTasks::default());
     let started = logins
-        .begin(Arc::new(move || tokens.clone()))
+        .begin(Arc::new(move || tokens.clone()), false)
         .await
         .unwrap();
     sleep(Duration::from_mins(5) - Duration::from_secs(1)).await;
@@ -99,4 +99,41 @@ async fn nobody_completes_a_sign_in_after_five_minutes_and_its_address_is_free_t
     sleep(Duration::from_secs(10)).await;
     assert_eq!(logins.outcome(&started.id), LoginOutcome::Expired);
     TcpListener::bind(address).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_replaced_without_a_yes_and_the_question_ends_with_the_sign_in() {
+    let tokens = tokens("127.0.0.1:1".parse().unwrap());
+    let serving: ServingTokens = Arc::new(move || tokens.clone());
+    let logins = Logins::new(None, StoppedTasks::default());
+    let change = PersonChange {
+        who: Some("Otto".to_owned()),
+        before: Some("Ada".to_owned()),
+    };
+    let ask = |outcome: &watch::Sender<LoginOutcome>, replaces| {
+        let completion = logins.completion(Arc::clone(&serving), replaces, outcome, LIFETIME);
+        let change = change.clone();
+        async move { completion.confirm(change).await }
+    };
+    let outcome = watch::Sender::new(LoginOutcome::Waiting);
+    assert!(!ask(&outcome, false).await);
+    assert_eq!(*outcome.borrow(), LoginOutcome::Expired);
+    for (is_yes, replaces) in [(true, false), (false, false), (true, true)] {
+        let outcome = watch::Sender::new(LoginOutcome::Waiting);
+        let answering = async {
+            sleep(Duration::from_mins(4)).await;
+            assert_eq!(outcome.borrow().as_str(), "waiting");
+            assert_eq!(answer(&outcome, is_yes), !replaces);
+            assert!(!answer(&outcome, true), "answered twice");
+        };
+        let (is_confirmed, ()) = tokio::join!(ask(&outcome, replaces), answering);
+        assert_eq!(is_confirmed, is_yes);
+        assert_eq!(outcome.borrow().as_str() == "denied", !is_yes);
+    }
+    let outcome = watch::Sender::new(LoginOutcome::Waiting);
+    let ending = async {
+        sleep(Duration::from_secs(1)).await;
+        settle(&outcome, LoginOutcome::Replaced);
+    };
+    assert_eq!(tokio::join!(ask(&outcome, false), ending), (false, ()));
 }

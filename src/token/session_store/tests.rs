@@ -7,6 +7,7 @@ fn session(token: &str) -> StoredSession {
         person: StoredPerson {
             who: Some("Ada".to_owned()),
             subject: Some("https://as.example.com 42".to_owned()),
+            in_access_token: None,
         },
     }
 }

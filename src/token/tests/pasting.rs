@@ -30,9 +30,14 @@ fn tokens() -> Tokens {
 }
 
 pub(super) fn jwt(subject: &str, lifetime: u64) -> String {
-    let part = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
-    let claims = format!(r#"{{"sub":"{subject}","exp":{}}}"#, START + lifetime);
-    format!("{}.{}.s", part("{}".to_owned()), part(claims))
+    let end = START + lifetime;
+    jwt_of(&format!(r#"{{"sub":"{subject}","exp":{end}}}"#))
+}
+
+/// A token with these claims.
+pub(super) fn jwt_of(claims: &str) -> String {
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.s", part("{}"), part(claims))
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::endpoint::{ScriptedEndpoint, answer, client, config};
+use super::endpoint::{Act, ScriptedEndpoint, answer, client, config};
 use super::scene::client_secret;
 use crate::config::{ClientAuth, GrantType, LoginConfig, LoginStore};
 use crate::credentials::Secret;
@@ -33,12 +33,22 @@ async fn signed_in(
     directory: &Path,
     act: impl Fn(&str) + Send + 'static,
 ) -> (PersonLogin, ScriptedEndpoint) {
-    let granted = r#"{"access_token":"eyJ.a.b","token_type":"Bearer","expires_in":300,"refresh_token":"ada-2"}"#;
-    let endpoint = ScriptedEndpoint::of_requests(move |_, request| {
+    let respond = move |request: &str| {
         act(request);
-        answer("200 OK", "application/json", granted)
-    });
-    let endpoint = endpoint.await;
+        answer("200 OK", "application/json", GRANTED)
+    };
+    process(directory, respond).await
+}
+
+const GRANTED: &str =
+    r#"{"access_token":"eyJ.a.b","token_type":"Bearer","expires_in":300,"refresh_token":"ada-2"}"#;
+
+/// A process whose server responds like this.
+async fn process(
+    directory: &Path,
+    respond: impl Fn(&str) -> Act + Send + 'static,
+) -> (PersonLogin, ScriptedEndpoint) {
+    let endpoint = ScriptedEndpoint::of_requests(move |_, request| respond(request)).await;
     let login = LoginConfig {
         is_device_only: false,
         device_url: None,
@@ -131,6 +141,53 @@ async fn what_another_process_has_removed_during_a_renewal_is_not_written_again(
     };
     while !is_revoked(&endpoint) {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn after_a_rejection_the_store_is_read_again_and_a_temporary_failure_discards_nothing() {
+    let rejected = ("400 Bad Request", r#"{"error":"invalid_grant"}"#);
+    let newer = tempfile::tempdir().unwrap();
+    write(&store_in(newer.path()), "ada-9").await;
+    for (first, is_rotated_elsewhere, sent, stored) in [
+        (rejected, true, vec!["ada-1", "ada-9"], Some("ada-2")),
+        (rejected, false, vec!["ada-1"], None),
+        (
+            ("503 Service Unavailable", "{}"),
+            false,
+            vec!["ada-1"],
+            Some("ada-1"),
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (
+            newer.path().join("login.json"),
+            directory.path().join("login.json"),
+        );
+        let respond = move |request: &str| {
+            if !request.contains("refresh_token=ada-1") {
+                return answer("200 OK", "application/json", GRANTED);
+            }
+            if is_rotated_elsewhere {
+                std::fs::copy(&from, &to).unwrap();
+            }
+            answer(first.0, "application/json", first.1)
+        };
+        let (person, endpoint) = process(directory.path(), respond).await;
+        write(&person.store, "ada-1").await;
+        assert!(person.look().await.unwrap());
+        let renewed = person.renew(&client_secret(Secret::new("s"))).await;
+        assert_eq!(renewed.is_ok(), is_rotated_elsewhere);
+        assert_eq!(in_store(directory.path()).await.as_deref(), stored);
+        assert_eq!(in_memory(&person).as_deref(), stored);
+        let requests = endpoint.requests.lock().unwrap();
+        assert_eq!(requests.len(), sent.len());
+        for (request, token) in requests.iter().zip(sent) {
+            assert!(
+                request.contains(&format!("refresh_token={token}")),
+                "{request}"
+            );
+        }
     }
 }
 
