@@ -419,7 +419,7 @@ test("a keyring entry that init has replaced is put back if the configuration ca
   const attributes = ["service", "cupbearer", "username", ID];
   const session = await startSession(t, { attributes });
   const renames = "?rename,?renameat,?renameat2";
-  const init = (out, injected) => converse([...flags, "--no-doctor", "--out", out], [
+  const init = (out, injected) => converse([...flags, "--out", out], [
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
     ["Where should the Client Secret be stored[\\s\\S]*\\[1\\] ", "2"],
