@@ -10,27 +10,26 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// How long a file may take to be read.
-pub(super) const FILE_TIMEOUT: Duration = Duration::from_secs(5);
+pub const FILE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The threads that nobody waits for any more, by the file that they read.
-static ABANDONED: Mutex<BTreeMap<PathBuf, AbortHandle>> = Mutex::new(BTreeMap::new());
+/// The threads that nobody waits for any more, by the file that they read: several if they began at the same time.
+static ABANDONED: Mutex<BTreeMap<PathBuf, Vec<AbortHandle>>> = Mutex::new(BTreeMap::new());
 
 /// Calls `read`, which reads `path`, and waits at most `limit` for it. A thread that hangs cannot be ended, so as long
 /// as one does, no other is started for the same file.
 ///
 /// # Errors
 /// It took longer, or an earlier call still hangs.
-pub(super) async fn read_within<T: Send + 'static>(
+pub async fn read_within<T: Send + 'static>(
     limit: Duration,
     path: &Path,
     read: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
-    if abandoned()
-        .get(path)
-        .is_some_and(|read| !read.is_finished())
-    {
+    if hangs(path) {
         return Err(no_response(limit));
     }
+    #[cfg(test)]
+    let read = hanging::after_response(path, read);
     let task = spawn_blocking(read);
     let _running = RunningRead {
         path,
@@ -51,16 +50,29 @@ struct RunningRead<'a> {
 
 impl Drop for RunningRead<'_> {
     fn drop(&mut self) {
-        let mut abandoned = abandoned();
-        if self.read.is_finished() {
-            abandoned.remove(self.path);
-        } else {
-            abandoned.insert(self.path.to_owned(), self.read.clone());
+        if !self.read.is_finished() {
+            let mut abandoned = abandoned();
+            let reads = abandoned.entry(self.path.to_owned()).or_default();
+            reads.push(self.read.clone());
         }
     }
 }
 
-fn abandoned() -> MutexGuard<'static, BTreeMap<PathBuf, AbortHandle>> {
+/// Whether a thread that nobody waits for any more still reads this file.
+fn hangs(path: &Path) -> bool {
+    let mut abandoned = abandoned();
+    let Some(reads) = abandoned.get_mut(path) else {
+        return false;
+    };
+    reads.retain(|read| !read.is_finished());
+    let hangs = !reads.is_empty();
+    if !hangs {
+        abandoned.remove(path);
+    }
+    hangs
+}
+
+fn abandoned() -> MutexGuard<'static, BTreeMap<PathBuf, Vec<AbortHandle>>> {
     ABANDONED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -70,5 +82,7 @@ fn no_response(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, message)
 }
 
+#[cfg(test)]
+pub(crate) mod hanging;
 #[cfg(test)]
 mod tests;

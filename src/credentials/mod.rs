@@ -29,6 +29,9 @@ mod secret_error;
 mod secret_source;
 mod stderr_line;
 
+#[cfg(test)]
+pub(crate) use bounded_read::hanging::HangingFile;
+pub use bounded_read::{FILE_TIMEOUT, read_within};
 pub use certificate_files::{
     CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };

@@ -54,6 +54,8 @@ pub(super) struct Caller {
     uid: Option<u32>,
     /// Whether its keys come from its own source, and not from the configuration before.
     is_read: AtomicBool,
+    /// The keys that its source does not revoke, once it could be read.
+    kept: ArcSwapOption<Vec<KeyDigest>>,
 }
 
 /// A key that already belongs to this other caller, so that it would not identify one.
@@ -80,25 +82,24 @@ impl Callers {
         &self.list
     }
 
-    /// Gives each caller whose source has not been read yet the keys of the caller in `live` that has the same name and
-    /// source.
+    /// Gives each caller whose keys could not be read yet those of the caller in `live` that has the same name, unless
+    /// its source is known to revoke them.
     pub(super) fn take_over_keys(&self, live: &Self) {
         for (index, caller) in self.list.iter().enumerate() {
-            let Some(source) = &caller.key else { continue };
-            let is_same = |old: &Caller| {
-                old.name == caller.name && old.key.as_ref().is_some_and(|old| old.is_same(source))
-            };
-            let Some(same) = live.list.iter().position(is_same) else {
-                continue;
-            };
-            if caller.is_read.load(Ordering::Acquire) {
+            if caller.key.is_none() || caller.is_read.load(Ordering::Acquire) {
                 continue;
             }
+            let mut before = live.list.iter();
+            let Some(same) = before.position(|old| old.name == caller.name) else {
+                continue;
+            };
+            let kept = caller.kept.load();
+            let is_kept = |key: &KeyDigest| kept.as_ref().is_none_or(|kept| kept.contains(key));
             let keys: Vec<KeyDigest> = live
                 .keys
                 .load()
                 .iter()
-                .filter(|(_, owner)| *owner as usize == same)
+                .filter(|(key, owner)| *owner as usize == same && is_kept(key))
                 .map(|(key, _)| *key)
                 .collect();
             // Cannot fail: in `live` each key has one owner, and a key that has been read since decides.
@@ -139,6 +140,7 @@ impl Callers {
 
     /// Revokes the keys of the caller at `index` that are not among `kept`.
     pub(super) fn retain_keys(&self, index: usize, kept: &[KeyDigest]) {
+        self.list[index].kept.store(Some(Arc::new(kept.to_vec())));
         let is_kept =
             |(key, owner): &(KeyDigest, u32)| *owner as usize != index || kept.contains(key);
         if !self.keys.load().iter().all(is_kept) {
@@ -321,6 +323,7 @@ impl Caller {
             san: config.san.clone(),
             uid: config.uid,
             is_read: AtomicBool::new(false),
+            kept: ArcSwapOption::empty(),
         }
     }
 }

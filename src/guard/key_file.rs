@@ -2,25 +2,35 @@
 //!
 //! A changed file counts once two reads half a second apart are equal, so that a half-written file never does. A key
 //! that is no longer in its file is revoked then, even if the rest of the file cannot be used; its new keys are valid
-//! once all of it can. Only a file that cannot be read at all changes nothing.
+//! once all of it can. Only a file that cannot be read at all changes nothing. Each file is read independently of the
+//! others, since its file system may not respond.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::callers::{Callers, SharedKey};
 use super::key::{KeyDigest, mentioned_keys, parse_keys};
 use crate::config;
 use crate::credentials::{SecretError, SecretSource};
 
-/// How often files are read. Together with `SETTLE_TIME`, this is half of the 3 s within which a revoked key must stop
-/// working.
+/// How often files are read. Together with `SETTLE_TIME` and `GATHER_TIME`, this is half of the 3 s within which a
+/// revoked key must stop working.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far apart two equal reads must be.
 const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+/// How long readings are collected that other files have at the same time, before new keys are used: a key may move
+/// from one caller to another in one step. Revoked keys do not wait.
+const GATHER_TIME: Duration = Duration::from_millis(100);
 
 /// How often a source that cannot change by itself, such as a command, is read again if it failed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
@@ -49,6 +59,7 @@ pub struct KeyWatch {
     /// The name to log, if there are several proxies.
     proxy: Option<String>,
     sources: Vec<WatchedSource>,
+    may_ask: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
@@ -56,113 +67,131 @@ struct WatchedSource {
     /// The index of the caller.
     caller: usize,
     source: SecretSource,
-    last: KeyReading,
+    /// What it held when it was last read; `None` before the first time.
+    last: Option<KeyReading>,
     /// Why the last reading is not in use.
     problem: Option<KeyProblem>,
 }
 
 impl KeyWatch {
-    /// Reads all keys, and continues with those that can be read. `proxy` is the name to log, if there are several
-    /// proxies.
-    pub async fn load(callers: Arc<Callers>, proxy: Option<String>) -> Self {
-        let sources = callers.list().iter().enumerate();
-        let sources = sources
+    /// For the callers of one configuration. `proxy` is the name to log, if there are several proxies. Programs and
+    /// keyrings, which may serve only one at a time, are used once `may_ask` is true.
+    #[must_use]
+    pub fn new(
+        callers: Arc<Callers>,
+        proxy: Option<String>,
+        may_ask: watch::Receiver<bool>,
+    ) -> Self {
+        let with_key = callers.list().iter().enumerate();
+        let mut sources: Vec<WatchedSource> = with_key
             .filter_map(|(index, caller)| {
                 Some(WatchedSource {
                     caller: index,
                     source: caller.key.clone()?,
-                    last: KeyReading::of(b""),
+                    last: None,
                     problem: None,
                 })
             })
             .collect();
-        let mut watch = Self {
+        // Files first: they decide whose a key is that several sources contain.
+        sources.sort_by_key(|watched| !watched.source.may_change());
+        Self {
             callers,
             proxy,
             sources,
-        };
-        // Files first: a command may take long.
-        watch
-            .sources
-            .sort_by_key(|watched| !watched.source.may_change());
-        for watched in &mut watch.sources {
-            let reading = read(&watched.source, EmptySource::IsAProblem).await;
-            watched.adopt(&watch.callers, watch.proxy.as_deref(), reading);
+            may_ask,
         }
-        watch
     }
 
-    /// Reads the sources periodically. Never returns. Commands are waited for separately: a slow one must not delay the
-    /// revocation of a key in a file.
-    pub async fn follow(self) -> Infallible {
-        let Self {
-            callers,
-            proxy,
-            sources,
-        } = self;
-        let (files, others) = sources
-            .into_iter()
-            .partition(|watched| watched.source.may_change());
-        let watch = |sources| Self {
-            callers: Arc::clone(&callers),
-            proxy: proxy.clone(),
-            sources,
-        };
-        let (never, _) = tokio::join!(
-            watch(files).poll_every(POLL_INTERVAL),
-            watch(others).poll_every(RETRY_INTERVAL)
-        );
-        never
-    }
-
-    async fn poll_every(mut self, interval: Duration) -> Infallible {
+    /// Reads all keys, calls `loaded`, and follows the sources. Never returns. A source that does not respond delays
+    /// only `loaded`, and neither the keys of other sources nor their revocation.
+    pub async fn run(mut self, loaded: impl FnOnce() + Send) -> Infallible {
+        let start = Instant::now();
+        let mut loaded = Some(loaded);
+        let mut readings: FuturesUnordered<_> = (0..self.sources.len())
+            .map(|index| self.next(index, start))
+            .collect();
         loop {
-            sleep(interval).await;
-            self.poll().await;
+            if self.sources.iter().all(|watched| watched.last.is_some())
+                && let Some(loaded) = loaded.take()
+            {
+                loaded();
+            }
+            let Some(first) = readings.next().await else {
+                return pending().await;
+            };
+            self.revoke(&first);
+            let mut gathered = vec![first];
+            let end = sleep(GATHER_TIME);
+            tokio::pin!(end);
+            loop {
+                tokio::select! {
+                    Some(reading) = readings.next() => {
+                        self.revoke(&reading);
+                        gathered.push(reading);
+                    }
+                    () = &mut end => break,
+                }
+            }
+            gathered.sort_by_key(|(index, _)| *index);
+            for (index, reading) in gathered {
+                self.sources[index].adopt(&self.callers, self.proxy.as_deref(), reading);
+                readings.push(self.next(index, start));
+            }
+            while self.resolve_conflicts() {}
         }
     }
 
-    async fn poll(&mut self) {
-        let mut changed = Vec::new();
-        for (index, watched) in self.sources.iter().enumerate() {
-            if !(watched.source.may_change() || watched.problem.is_some()) {
+    /// Waits until the source at `index` holds something else than at the last time. `start` is when reading began.
+    fn next(
+        &self,
+        index: usize,
+        start: Instant,
+    ) -> impl Future<Output = (usize, KeyReading)> + Send + use<> {
+        let watched = &self.sources[index];
+        let (source, last) = (watched.source.clone(), watched.last.clone());
+        let has_problem = watched.problem.is_some();
+        let mut may_ask = self.may_ask.clone();
+        async move {
+            if source.asks_elsewhere() && may_ask.wait_for(|may| *may).await.is_err() {
+                return pending().await; // this configuration has been rejected
+            }
+            let Some(last) = last else {
+                return (index, read(&source, EmptySource::IsAProblem).await);
+            };
+            if !source.may_change() && !has_problem {
+                return pending().await;
+            }
+            (index, next_reading(&source, &last, start).await)
+        }
+    }
+
+    /// First every removal, so that a key can move from one caller to another in one step.
+    fn revoke(&self, (index, reading): &(usize, KeyReading)) {
+        if let Some(mentioned) = &reading.mentioned {
+            self.callers
+                .retain_keys(self.sources[*index].caller, mentioned);
+        }
+    }
+
+    /// Uses what could not be used because of another caller's keys, if it can be used now. Returns whether any could.
+    fn resolve_conflicts(&mut self) -> bool {
+        let mut has_resolved = false;
+        for watched in &mut self.sources {
+            if watched.problem.is_none() {
                 continue;
             }
-            let reading = read(&watched.source, EmptySource::HoldsNoKeys).await;
-            if reading != watched.last || watched.may_succeed_now() {
-                changed.push((index, reading));
-            }
+            let Some(reading) = watched.last.clone().filter(|last| last.keys.is_ok()) else {
+                continue;
+            };
+            watched.adopt(&self.callers, self.proxy.as_deref(), reading);
+            has_resolved |= watched.problem.is_none();
         }
-        if changed.is_empty() {
-            return;
-        }
-        sleep(SETTLE_TIME).await;
-        let mut settled = Vec::new();
-        for (index, before) in changed {
-            let watched = &self.sources[index];
-            if read(&watched.source, EmptySource::HoldsNoKeys).await == before {
-                settled.push((index, before));
-            }
-        }
-        // First every removal, so that a key can move from one caller to another in one step.
-        for (index, reading) in &settled {
-            if let Some(mentioned) = &reading.mentioned {
-                let caller = self.sources[*index].caller;
-                self.callers.retain_keys(caller, mentioned);
-            }
-        }
-        for (index, reading) in settled {
-            self.sources[index].adopt(&self.callers, self.proxy.as_deref(), reading);
-        }
+        has_resolved
     }
 }
 
 impl WatchedSource {
-    /// Whether the same reading could be used once another source has changed.
-    fn may_succeed_now(&self) -> bool {
-        self.problem.is_some() && self.last.keys.is_ok()
-    }
-
     fn adopt(&mut self, callers: &Callers, proxy: Option<&str>, reading: KeyReading) {
         let caller = callers.list()[self.caller].name.as_str();
         let adopted = match &reading.keys {
@@ -172,7 +201,8 @@ impl WatchedSource {
                 .map_err(|SharedKey(other)| KeyProblem::shared(other.as_str())),
             Err(problem) => Err(problem.clone()),
         };
-        let is_known = reading == self.last && adopted.as_ref().err() == self.problem.as_ref();
+        let is_known =
+            self.last.as_ref() == Some(&reading) && adopted.as_ref().err() == self.problem.as_ref();
         match &adopted {
             Ok(keys) => tracing::info!(proxy, caller, keys, "caller keys loaded"),
             Err(_) if is_known => {}
@@ -185,7 +215,34 @@ impl WatchedSource {
             ),
         }
         self.problem = adopted.err();
-        self.last = reading;
+        self.last = Some(reading);
+    }
+}
+
+/// What the source holds once that is neither `last` nor half-written. A source that cannot change by itself has
+/// failed, and is only tried again.
+async fn next_reading(source: &SecretSource, last: &KeyReading, start: Instant) -> KeyReading {
+    let interval = if source.may_change() {
+        POLL_INTERVAL
+    } else {
+        RETRY_INTERVAL
+    };
+    loop {
+        // All at the same times, so that what changes in one step is read in one step.
+        let passed = start.elapsed().as_nanos() / interval.as_nanos();
+        let next = u32::try_from(passed + 1).unwrap_or(u32::MAX);
+        sleep_until(start + interval.saturating_mul(next)).await;
+        let reading = read(source, EmptySource::HoldsNoKeys).await;
+        if reading == *last {
+            continue;
+        }
+        if !source.may_change() {
+            return reading;
+        }
+        sleep(SETTLE_TIME).await;
+        if read(source, EmptySource::HoldsNoKeys).await == reading {
+            return reading;
+        }
     }
 }
 
@@ -195,12 +252,20 @@ pub async fn check_keys(
 ) -> Vec<(String, Result<usize, KeyProblem>)> {
     let mut seen: Vec<(KeyDigest, &str)> = Vec::new();
     let mut found = Vec::new();
-    for caller in callers {
+    // All files at once, since their file systems may not respond. A command may ask a person, and waits for others.
+    let files = callers.iter().map(|caller| async move {
+        let file = caller.key.as_ref().filter(|source| source.may_change())?;
+        Some(read(file, EmptySource::IsAProblem).await)
+    });
+    let files = join_all(files).await;
+    for (caller, reading) in callers.iter().zip(files) {
         let Some(source) = &caller.key else { continue };
-        let keys = read(source, EmptySource::IsAProblem)
-            .await
-            .keys
-            .and_then(
+        let reading = match reading {
+            Some(reading) => reading,
+            None => read(source, EmptySource::IsAProblem).await,
+        };
+        let keys =
+            reading.keys.and_then(
                 |keys| match seen.iter().find(|(key, _)| keys.contains(key)) {
                     Some((_, other)) => Err(KeyProblem::shared(other)),
                     None => Ok(keys),

@@ -83,14 +83,15 @@ pub struct Guards {
 }
 
 impl Guards {
-    /// The receiver is that of [`KeyFollower::start`].
+    /// `may_ask` and the receiver are those of [`KeyFollower::start`].
     pub(super) fn start(
         config: &GuardConfig,
         proxy: Option<String>,
         stopped_tasks: &StoppedTasks,
+        may_ask: watch::Receiver<bool>,
     ) -> (Self, oneshot::Receiver<()>) {
         let data = Guard::new(config);
-        let (keys, keys_read) = KeyFollower::start(&data, proxy, stopped_tasks);
+        let (keys, keys_read) = KeyFollower::start(&data, proxy, stopped_tasks, may_ask);
         let guards = Self {
             data,
             admin: admin_guard(config),

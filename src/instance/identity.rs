@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::listen_context::ListenContext;
@@ -119,20 +119,19 @@ pub(super) struct KeyFollower {
 
 impl KeyFollower {
     /// Starts the task. The receiver completes once every key has been read, or fails if there are no callers. `proxy`
-    /// is the name to log, if there are several proxies.
+    /// is the name to log, if there are several proxies. Programs and keyrings are used once `may_ask` is true.
     pub(super) fn start(
         guard: &Guard,
         proxy: Option<String>,
         stopped_tasks: &StoppedTasks,
+        may_ask: watch::Receiver<bool>,
     ) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (read, all_read) = oneshot::channel();
         let mut task = JoinSet::new();
         if let Some(callers) = guard.callers() {
-            let following = async move {
-                let watch = KeyWatch::load(callers, proxy).await;
-                let _ = read.send(());
-                watch.follow().await
-            };
+            let following = KeyWatch::new(callers, proxy, may_ask).run(move || {
+                let _ = read.send(()); // nobody may be waiting
+            });
             task.spawn(stopped_tasks.clone().watch("caller keys", following));
         }
         (Arc::new(Self { _task: task }), all_read)

@@ -95,7 +95,9 @@ impl LiveConfig {
         let tls = read_tls(&identity.tls, config, None)?;
         context.serve_tls(tls.listener.as_ref());
         let name = context.name.clone();
-        let (guards, keys_read) = Guards::start(&config.guard, name, &context.stopped_tasks);
+        let may_ask = watch::channel(true).1; // the examination before the start has ended
+        let (guards, keys_read) =
+            Guards::start(&config.guard, name, &context.stopped_tasks, may_ask);
         let generation = Arc::new(ConfigGeneration::new(config, identity, tls, guards));
         let live = Self {
             context,
@@ -109,18 +111,20 @@ impl LiveConfig {
     }
 
     /// Starts to read the keys of the callers of `config`, and returns what it admits. The receiver completes once
-    /// every key has been read, or fails if there are no callers.
+    /// every key has been read, or fails if there are no callers. Programs and keyrings are used once `may_ask` is
+    /// true.
     ///
     /// # Errors
     /// This configuration may not be served here.
     pub fn prepare_guards(
         &self,
         config: &Config,
+        may_ask: watch::Receiver<bool>,
     ) -> Result<(Guards, oneshot::Receiver<()>), StartError> {
         self.context.check(config)?;
         let name = self.context.name.clone();
         let stopped_tasks = &self.context.stopped_tasks;
-        Ok(Guards::start(&config.guard, name, stopped_tasks))
+        Ok(Guards::start(&config.guard, name, stopped_tasks, may_ask))
     }
 
     /// Prepares a generation without changing anything for requests: reads its certificates, and starts to request a
@@ -173,6 +177,8 @@ impl LiveConfig {
     /// A worker has stopped, so the generation is not served there.
     pub async fn replace(&self, generation: Arc<ConfigGeneration>) -> Result<(), WorkerStopped> {
         let before = self.live();
+        // The source of a caller may have become unreadable since it was examined.
+        generation.guards.data.take_over_keys(&before.guards.data);
         before.guards.data.succeeded_by(&generation.guards.data);
         let limits = connection_limits(&generation.config, self.context.proxies);
         self.context.limits.set(limits);

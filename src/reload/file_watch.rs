@@ -5,10 +5,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::credentials::read_regular;
+use crate::credentials::{FILE_TIMEOUT, read_regular, read_within};
 
 /// How often files are read. Together with `SETTLE_TIME`, this is half of the 3 s within which a change must be
 /// noticed.
@@ -16,6 +17,10 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far apart two equal reads must be, because a half-written file may be valid.
 const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+/// How long a file that the configuration names may take to be read. One on a file system that does not respond counts
+/// as unchanged, so that it does not delay a change of the configuration itself.
+const NAMED_FILE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// After how many reads to stop waiting for the files that a configuration names. A file that is rewritten all the time
 /// must not delay a change of the configuration itself.
@@ -126,12 +131,20 @@ impl FileWatch {
         }
     }
 
-    /// Reads on another thread, because a file system that does not respond must not delay requests.
     async fn read(&self) -> Vec<FileDigest> {
-        let files = self.files.clone();
-        let read =
-            tokio::task::spawn_blocking(move || files.iter().map(|file| digest(file)).collect());
-        read.await.unwrap_or_default()
+        let reads = self.files.iter().enumerate().map(|(index, file)| {
+            let known = self.known.as_ref().and_then(|known| known.get(index));
+            let (limit, known) = match index {
+                0 => (FILE_TIMEOUT, None),
+                _ => (NAMED_FILE_TIMEOUT, known.cloned()),
+            };
+            let owned = file.clone();
+            async move {
+                let read = read_within(limit, file, move || digest(&owned)).await;
+                read.unwrap_or_else(|error| known.unwrap_or_else(|| Err(error.to_string())))
+            }
+        });
+        join_all(reads).await
     }
 }
 

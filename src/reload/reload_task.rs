@@ -221,8 +221,9 @@ impl ReloadTask {
     /// Begins to read the secrets and certificates of a configuration.
     fn examine(&mut self, loaded: Loaded, change: Change) -> Result<(), String> {
         let live_config = Arc::clone(&self.target.live_config);
+        let (allow_to_ask, may_ask) = watch::channel(false);
         let (guards, keys_read) = live_config
-            .prepare_guards(&loaded.config)
+            .prepare_guards(&loaded.config, may_ask)
             .map_err(|error| error_chain(&error))?;
         let plan = ReloadPlan::of(&change.changed, loaded.config.token.has_source());
         let identity = plan
@@ -237,6 +238,8 @@ impl ReloadTask {
             let loaded = examine(loaded)
                 .await
                 .map_err(|problems| one_line(&problems))?;
+            // Only now, since some programs run only once at a time, and some ask a person.
+            allow_to_ask.send_replace(true);
             let _ = keys_read.await; // fails if there are no callers
             let prepared = live_config.prepare(&loaded.config, identity, prepared_guards);
             let prepared = prepared.await.map_err(|error| error_chain(&error))?;

@@ -557,6 +557,73 @@ async fn while_a_slow_command_prints_a_key_every_unchanged_caller_stays_admitted
 }
 
 #[tokio::test]
+async fn a_caller_whose_key_moves_to_a_slow_command_stays_admitted() {
+    let scene = Scene::new().await;
+    let (examine, verdict) = slow_examination();
+    let (hold, key) = (scene.file("hold"), scene.file("key"));
+    let callers = format!("guard.callers.ci.key = {{ file = {key:?} }}\n");
+    let file = scene.file("cupbearer.toml");
+    let proxy = ReloadingProxy::examining(file, &scene.text(&callers), examine);
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let address = proxy.running.addresses[0];
+    let status = async |path: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Cupbearer-Key: {CALLER_KEY}\r\n\r\n"
+        );
+        ask(address, request).await.status
+    };
+    while status("/a").await != 200 {}
+
+    std::fs::write(&hold, "").unwrap();
+    let command = format!(
+        "while test -e '{}'; do sleep 0.05; done; cat '{}'",
+        hold.display(),
+        key.display()
+    );
+    proxy.replace(&scene.text(&format!(
+        "guard.callers.ci.key = {{ command = [\"sh\", \"-c\", {command:?}] }}\nguard.deny = [\"GET /never/**\"]\n"
+    )));
+    while status("/never/x").await == 200 {}
+    for _ in 0..2 {
+        assert_eq!(
+            status("/never/x").await,
+            403,
+            "by the rule, not for its key"
+        );
+        assert_eq!(status("/a").await, 200);
+        // Now the command runs for the guard that will be used.
+        verdict.send_replace(Some(true));
+    }
+    assert_eq!(proxy.applied(), 0);
+    std::fs::remove_file(&hold).unwrap();
+    until("it is in use", || proxy.applied() == 1).await;
+    assert_eq!(status("/a").await, 200);
+}
+
+#[tokio::test]
+async fn a_reload_runs_the_command_of_a_key_only_once_at_a_time() {
+    let scene = Scene::new().await;
+    let lock = scene.file("lock");
+    let command = format!(
+        "mkdir '{0}' || exit 1; sleep 0.3; cat '{1}'; rmdir '{0}'",
+        lock.display(),
+        scene.file("key").display()
+    );
+    let caller = format!("guard.callers.ci.key = {{ command = [\"sh\", \"-c\", {command:?}] }}\n");
+    let proxy = ReloadingProxy::preflighted(scene.file("cupbearer.toml"), &scene.text(&caller));
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let keyed = || {
+        get("/a").replace(
+            "\r\n\r\n",
+            &format!("\r\nX-Cupbearer-Key: {CALLER_KEY}\r\n\r\n"),
+        )
+    };
+    while ask(proxy.running.addresses[0], keyed()).await.status != 200 {}
+    proxy.replace(&scene.text(&format!("{caller}guard.deny = [\"GET /never/**\"]\n")));
+    until("it is in use", || proxy.applied() == 1).await;
+}
+
+#[tokio::test]
 async fn a_background_task_that_has_stopped_makes_the_proxy_unready_and_is_named() {
     let scene = Scene::new().await;
     let proxy = scene.start("").await;

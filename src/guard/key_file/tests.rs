@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
@@ -11,6 +12,7 @@ use tracing::subscriber::DefaultGuard;
 use super::super::tests::{OURS, request, someone};
 use super::super::{Guard, callers::tests::config};
 use super::*;
+use crate::credentials::HangingFile;
 
 const OLD: &str = "the-old-key-000001";
 const NEW: &str = "the-new-key-000001";
@@ -33,8 +35,7 @@ impl WatchedKeyFile {
             path("ci").display(),
             path("backup").display()
         )));
-        let watch = KeyWatch::load(guard.callers().unwrap(), None).await;
-        tokio::spawn(watch.follow());
+        follow(&guard).await;
         Self { directory, guard }
     }
 
@@ -52,6 +53,17 @@ impl WatchedKeyFile {
         let admitted = self.guard.check(&request, &someone()).ok()?;
         Some(admitted.into_caller()?.as_str().to_owned())
     }
+}
+
+/// Follows the keys of a guard's callers, and returns once all of them have been read.
+async fn follow(guard: &Guard) {
+    let (loaded, all_loaded) = oneshot::channel();
+    let may_ask = watch::channel(true).1;
+    let watch = KeyWatch::new(guard.callers().unwrap(), None, may_ask);
+    tokio::spawn(watch.run(move || {
+        let _ = loaded.send(()); // the test may have gone on
+    }));
+    all_loaded.await.unwrap();
 }
 
 /// What is logged until this is dropped.
@@ -185,14 +197,70 @@ async fn a_command_that_hangs_does_not_delay_the_revocation_of_a_key_in_a_file()
         "guard.callers.ci.key.file = '{}'\nguard.callers.a.key.command = ['sleep', '600']",
         file.display()
     )));
-    let watch = KeyWatch::load(guard.callers().unwrap(), None).await;
-    tokio::spawn(watch.follow());
+    follow(&guard).await;
     sleep(RETRY_INTERVAL + POLL_INTERVAL).await;
     let scene = WatchedKeyFile { directory, guard };
     assert!(scene.is_admitted(OLD));
     write(&file, "# none\n");
     three_seconds().await;
     assert!(!scene.is_admitted(OLD));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_runs_only_once_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let marker = directory.path().join("it-ran");
+    let guard = Guard::new(&config(&format!(
+        "guard.callers.a.key.command = ['sh', '-c', 'touch {} && echo {OLD}']",
+        marker.display()
+    )));
+    let (allow, may_ask) = watch::channel(false);
+    let (loaded, mut all_loaded) = oneshot::channel();
+    let watch = KeyWatch::new(guard.callers().unwrap(), None, may_ask);
+    tokio::spawn(watch.run(move || loaded.send(()).unwrap()));
+    let early = timeout(Duration::from_millis(500), &mut all_loaded).await;
+    assert!(early.is_err() && !marker.exists());
+    allow.send_replace(true);
+    all_loaded.await.unwrap();
+    assert!(WatchedKeyFile { directory, guard }.is_admitted(OLD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_source_cannot_be_read_keeps_the_keys_that_it_had_but_no_revoked_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    write(&path("before"), &format!("{OLD}\n{OTHER}"));
+    let with_source = |name: &str| {
+        let file = path(name);
+        Guard::new(&config(&format!(
+            "guard.callers.ci.key.file = '{}'",
+            file.display()
+        )))
+    };
+    let live = with_source("before");
+    follow(&live).await;
+
+    let missing = with_source("missing");
+    follow(&missing).await;
+    missing.take_over_keys(&live);
+    // This one cannot be used, but says that one of the keys is revoked.
+    write(&path("after"), &format!("{OLD}\nx y"));
+    let invalid = with_source("after");
+    follow(&invalid).await;
+    invalid.take_over_keys(&live);
+
+    let (directory, other) = (directory, tempfile::tempdir().unwrap());
+    let missing = WatchedKeyFile {
+        directory,
+        guard: missing,
+    };
+    let invalid = WatchedKeyFile {
+        directory: other,
+        guard: invalid,
+    };
+    assert!(missing.is_admitted(OLD) && missing.is_admitted(OTHER));
+    assert!(invalid.is_admitted(OLD) && !invalid.is_admitted(OTHER));
 }
 
 #[cfg(unix)]
@@ -205,7 +273,7 @@ async fn the_keys_in_files_count_before_a_command_has_answered() {
         "guard.callers.ci.key.file = '{}'\nguard.callers.a.key.command = ['sleep', '600']",
         file.display()
     )));
-    let loading = KeyWatch::load(guard.callers().unwrap(), None);
+    let loading = follow(&guard);
     let loaded = timeout(Duration::from_secs(1), loading).await;
     assert!(loaded.is_err(), "the command has answered");
     assert!(WatchedKeyFile { directory, guard }.is_admitted(OLD));
@@ -240,18 +308,93 @@ async fn a_file_does_not_count_while_it_still_changes() {
         "guard.callers.ci.key.file = '{}'",
         path.display()
     )));
-    let mut watch = KeyWatch::load(guard.callers().unwrap(), None).await;
+    let start = Instant::now();
+    follow(&guard).await;
     let scene = WatchedKeyFile { directory, guard };
 
+    sleep_until(start + POLL_INTERVAL * 9 / 10).await;
     write(&path, "");
-    let writer = async {
-        sleep(SETTLE_TIME / 2).await;
-        write(&path, &format!("{OLD}\n{NEW}"));
-    };
-    tokio::join!(watch.poll(), writer);
+    sleep_until(start + POLL_INTERVAL + SETTLE_TIME / 2).await;
+    write(&path, &format!("{OLD}\n{NEW}"));
+    sleep_until(start + POLL_INTERVAL * 2 - SETTLE_TIME / 10).await;
     assert!(scene.is_admitted(OLD) && !scene.is_admitted(NEW));
-    watch.poll().await;
+    three_seconds().await;
     assert!(scene.is_admitted(OLD) && scene.is_admitted(NEW));
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_do_not_delay_the_revocation_of_a_key_in_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut lines = String::new();
+    for name in ["a", "b", "c", "d", "ci"] {
+        write(&path(name), &format!("the-key-of-{name}-00000001"));
+        let file = path(name);
+        lines.push_str(&format!(
+            "guard.callers.{name}.key.file = '{}'\n",
+            file.display()
+        ));
+    }
+    let guard = Guard::new(&config(&lines));
+    follow(&guard).await;
+    let key = "the-key-of-ci-00000001";
+    let _hanging = ["a", "b", "c", "d"].map(|name| HangingFile::new(&path(name)));
+    let file = path("ci");
+    let scene = WatchedKeyFile { directory, guard };
+    // When they begin to hang, while they do, and once that is known.
+    for _ in 0..3 {
+        assert!(scene.is_admitted(key));
+        let revoked = Instant::now();
+        write(&file, "# none\n");
+        while scene.is_admitted(key) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert!(revoked.elapsed() < Duration::from_secs(3));
+        assert!(scene.is_admitted("the-key-of-a-00000001"));
+        write(&file, key);
+        while !scene.is_admitted(key) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_at_the_start_does_not_delay_the_keys_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    write(&path("a"), OTHER);
+    write(&path("ci"), OLD);
+    let guard = Guard::new(&config(&format!(
+        "guard.callers.a.key.file = '{}'\nguard.callers.ci.key.file = '{}'\n",
+        path("a").display(),
+        path("ci").display()
+    )));
+    let hanging = HangingFile::new(&path("a"));
+    let mut following = Box::pin(follow(&guard));
+    let loaded = timeout(Duration::from_secs(3), &mut following).await;
+    assert!(loaded.is_err(), "the file has been read");
+    let scene = WatchedKeyFile {
+        directory,
+        guard: guard.clone(),
+    };
+    assert!(scene.is_admitted(OLD) && !scene.is_admitted(OTHER));
+    drop(hanging);
+    following.await;
+    while !scene.is_admitted(OTHER) {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_can_move_from_one_caller_to_another_in_one_step_and_that_is_no_problem() {
+    let log = RecordedLines::record();
+    let scene = WatchedKeyFile::new().await;
+    write(&scene.file("backup"), OLD);
+    write(&scene.file("ci"), NEW);
+    three_seconds().await;
+    assert_eq!(scene.caller(OLD).as_deref(), Some("backup"));
+    assert_eq!(scene.caller(NEW).as_deref(), Some("ci"));
+    assert_eq!(log.count("caller keys cannot be loaded"), 0);
 }
 
 #[tokio::test]

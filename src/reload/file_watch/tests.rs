@@ -1,4 +1,5 @@
 use super::*;
+use crate::credentials::HangingFile;
 
 fn watch_file(file: &Path) -> (FileWatch, watch::Sender<u64>) {
     let (request, requests) = watch::channel(0);
@@ -88,4 +89,25 @@ async fn a_request_needs_no_change_and_a_rejected_configuration_is_tried_again()
     assert!(start.elapsed() > Duration::from_secs(5));
     std::fs::write(directory.path().join("none"), "").unwrap();
     assert_eq!(watch.next(true).await, ReloadTrigger::Changed);
+}
+
+#[tokio::test]
+async fn a_named_file_that_cannot_be_read_is_unchanged_and_does_not_delay_a_change_of_the_configuration()
+ {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for name in ["configuration", "ca", "certificate"] {
+        std::fs::write(path(name), "one").unwrap();
+    }
+    let (_request, requests) = watch::channel(0);
+    let mut watch = FileWatch::new(requests);
+    watch.follow(["configuration", "ca", "certificate"].map(path).to_vec());
+    assert_eq!(watch.next(false).await, ReloadTrigger::Start);
+
+    let _hanging = ["ca", "certificate"].map(|name| HangingFile::new(&path(name)));
+    let unchanged = tokio::time::timeout(Duration::from_secs(3), watch.next(false)).await;
+    assert!(unchanged.is_err(), "{unchanged:?}");
+    std::fs::write(path("configuration"), "two").unwrap();
+    let changed = tokio::time::timeout(Duration::from_secs(3), watch.next(false)).await;
+    assert_eq!(changed.unwrap(), ReloadTrigger::Changed);
 }
