@@ -31,6 +31,7 @@ mod effective;
 mod environment;
 mod field_names;
 mod fingerprint;
+mod found_file;
 mod guard;
 mod inputs;
 pub mod keys;

@@ -6,11 +6,12 @@ use super::command_line;
 use super::content::{Content, ValueSource};
 use super::document;
 use super::environment::{self, Variables};
+use super::found_file;
 use super::inputs::{Overrides, Surroundings};
 use super::keys::{self, CONFIG_VARIABLE};
 use super::layers::Layers;
 use super::network::ProxyEnvironment;
-use crate::credentials::{FileError, SecretSource, read_regular, withhold_variable};
+use crate::credentials::{FileError, SecretSource, read_regular_described, withhold_variable};
 
 /// Set by systemd for units with `LoadCredential=` and similar settings.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -79,16 +80,17 @@ fn find_file(
         .map(|path| (path, "--config"))
         .or(variable.map(|path| (path, CONFIG_VARIABLE)))
     {
-        read_file(layers, path, Some(named_by));
         layers.is_found_here = flag.is_some() && overrides.is_found_here;
+        read_file(layers, path, Some(named_by));
         return;
     }
     for (index, path) in surroundings.optional_files().enumerate() {
+        layers.is_found_here = index == 0;
         if read_file(layers, &path, None) {
-            layers.is_found_here = index == 0;
             return;
         }
     }
+    layers.is_found_here = false;
 }
 
 /// Whoever starts cupbearer in a directory of someone else's, such as a cloned repository, must not run a program that
@@ -117,10 +119,18 @@ fn reject_commands(layers: &mut Layers) {
 
 /// Whether there is such a file. Where `named_by` names it, it must exist.
 fn read_file(layers: &mut Layers, path: &Path, named_by: Option<&str>) -> bool {
-    match read_regular(path, document::LONGEST) {
-        Ok(bytes) => {
+    match read_regular_described(path, document::LONGEST) {
+        Ok((bytes, metadata)) => {
             layers.file = Some(path.to_owned());
-            document::read(layers, path, &bytes);
+            let trusted = if layers.is_found_here {
+                found_file::check(path, &metadata)
+            } else {
+                Ok(())
+            };
+            match trusted {
+                Ok(()) => document::read(layers, path, &bytes),
+                Err(problem) => layers.unreadable(path, "default path", problem),
+            }
         }
         Err(FileError::Missing) if named_by.is_none() => return false,
         Err(error) => {

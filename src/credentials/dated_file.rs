@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::bounded_read::{FILE_TIMEOUT, read_within};
-use super::regular_file::{FileError, read_regular_dated};
+use super::regular_file::{FileError, read_regular_described};
 use super::secret_error::SecretError;
 use super::secret_source::MAX_SECRET_BYTES;
 
@@ -26,10 +26,11 @@ impl DatedFile {
     pub async fn read(path: &Path) -> Result<Self, SecretError> {
         let owned = path.to_owned();
         let reading = read_within(FILE_TIMEOUT, path, move || {
-            read_regular_dated(&owned, MAX_SECRET_BYTES)
+            read_regular_described(&owned, MAX_SECRET_BYTES)
         });
         let read = reading.await.map_err(FileError::Other).flatten();
-        let (bytes, modified) = read.map_err(|error| SecretError::of_file(path, error))?;
+        let (bytes, metadata) = read.map_err(|error| SecretError::of_file(path, error))?;
+        let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
         Ok(Self { bytes, modified })
     }
 }

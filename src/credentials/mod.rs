@@ -50,7 +50,7 @@ pub use private_file::{
 };
 pub use process::hide_process;
 pub use program::find_program;
-pub use regular_file::{FileError, read_regular};
+pub use regular_file::{FileError, read_regular, read_regular_described};
 pub use secret::Secret;
 pub use secret_command::{CommandOutput, kill_running_commands, run_command};
 pub use secret_echo::SecretEcho;

@@ -3,7 +3,6 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -108,14 +107,17 @@ pub(super) fn other_readers(_: &Path) -> Option<String> {
 /// See [`FileError`]. Never waits for a writer: the file's type is checked before and after it is opened, so that a
 /// FIFO is an error.
 pub fn read_regular(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    Ok(read_regular_dated(path, limit)?.0)
+    Ok(read_regular_described(path, limit)?.0)
 }
 
-/// The same, with the time of the last modification; now, on a file system that keeps none.
-pub(super) fn read_regular_dated(
+/// The same, with what the system says about the file that was read.
+///
+/// # Errors
+/// As for [`read_regular`].
+pub fn read_regular_described(
     path: &Path,
     limit: u64,
-) -> Result<(Zeroizing<Vec<u8>>, SystemTime), FileError> {
+) -> Result<(Zeroizing<Vec<u8>>, Metadata), FileError> {
     check_type(&std::fs::metadata(path)?)?;
     let file = open_without_blocking(path)?;
     let metadata = file.metadata()?;
@@ -127,8 +129,7 @@ pub(super) fn read_regular_dated(
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLong { limit });
     }
-    let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
-    Ok((bytes, modified))
+    Ok((bytes, metadata))
 }
 
 fn check_type(metadata: &Metadata) -> Result<(), FileError> {
