@@ -11,12 +11,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::admin_error::AdminError;
+use super::admin_owner::{ACCEPT_LIMIT, own_user, owner_of};
 use super::http_client::{BoxedError, TextResponse, send};
 use super::invocation::Invocation;
 use crate::admin;
 use crate::admin::status_api::ProcessStatus;
 use crate::config::{self, Listen, ProxyFingerprint};
 use crate::doctor;
+use crate::problem::Reason;
 use crate::server;
 use crate::text::{Unprintable, error_chain, printable_json, sanitize_lines};
 
@@ -25,9 +27,6 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to check if nothing responds at the configured address.
 const IS_IT_RUNNING: &str = "is cupbearer running, with the same admin.listen?";
-
-/// How long the process that listens may take to accept a connection.
-const ACCEPT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Whose process an order may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +48,8 @@ struct RequestFailure {
 /// An admin listener that has been recognized.
 pub(super) struct AdminListener {
     address: Listen,
+    /// Whether the user chose that address with `--admin`.
+    is_chosen: bool,
     deadline: Instant,
     /// Its response to `/status`.
     pub(super) response: TextResponse,
@@ -76,6 +77,7 @@ impl AdminListener {
         }
         Ok(Self {
             address,
+            is_chosen: is_chosen(invocation),
             deadline,
             response,
             status,
@@ -174,8 +176,24 @@ impl AdminListener {
         }
     }
 
+    /// A cupbearer that does not admit this user does not say which configuration it runs. It may be that of our own
+    /// user, whom `guard.local_users` need not list; that of another user is not accepted.
+    async fn check_admission(&self) -> Result<(), AdminError> {
+        if self.is_chosen || !refuses_user(&self.response) {
+            return Ok(());
+        }
+        match owner_of(&self.address, self.deadline).await {
+            Some(uid) if own_user() != Some(uid) => Err(AdminError::NotAdmitted {
+                address: self.address.to_string(),
+                uid,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Requests a probe: `/live` or `/ready`.
     pub(super) async fn probe(&self, path: &str) -> Result<TextResponse, AdminError> {
+        self.check_admission().await?;
         let response = self.request(Method::GET, path).await?;
         let word = path.trim_start_matches('/');
         if response.is_problem_of_cupbearer || response.text.contains(word) {
@@ -204,6 +222,16 @@ fn is_complete(status: &ProcessStatus) -> bool {
 fn refuses_status(response: &TextResponse) -> bool {
     response.is_problem_of_cupbearer
         || response.status == StatusCode::NOT_FOUND && response.text == admin::ONLY_LOCAL
+}
+
+/// Whether this is a cupbearer that does not admit our user.
+fn refuses_user(response: &TextResponse) -> bool {
+    let reason = || -> Option<String> {
+        let problem: serde_json::Value = serde_json::from_str(&response.text).ok()?;
+        Some(problem.get("reason")?.as_str()?.to_owned())
+    };
+    response.is_problem_of_cupbearer
+        && reason().is_some_and(|reason| reason == Reason::UserRefused.name())
 }
 
 /// The response to `/status` from the first address of `admin.listen` that sends one, and that address. Addresses that
@@ -381,19 +409,6 @@ fn request(
     }
     let body = body.unwrap_or_default().to_owned();
     Ok(request.body(Full::new(body.into()))?)
-}
-
-/// The user that this process runs as.
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
-fn own_user() -> Option<u32> {
-    Some(rustix::process::geteuid().as_raw())
-}
-
-/// This system has no user ids.
-#[cfg(not(unix))]
-fn own_user() -> Option<u32> {
-    None
 }
 
 async fn send_to(

@@ -38,6 +38,18 @@ pub(super) enum AdminError {
          listener with --admin (the default is localhost:6750)"
     )]
     Unnamed,
+    /// It says nothing to this user, and belongs to another one.
+    #[error(
+        "the cupbearer at {address} runs as user id {uid} and does not admit this user, so it does not say which \
+         configuration it runs: add this user to its guard.local_users, or name the address with --admin to accept any \
+         cupbearer"
+    )]
+    NotAdmitted {
+        /// Where it listens.
+        address: String,
+        /// Its user.
+        uid: u32,
+    },
     /// A process of another user responds there.
     #[error(
         "the process that listens at {address} runs as user id {uid}, which is neither this user nor root; nothing was \

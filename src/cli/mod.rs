@@ -10,6 +10,7 @@
 
 mod admin_client;
 mod admin_error;
+mod admin_owner;
 mod banner;
 mod check;
 mod completions;

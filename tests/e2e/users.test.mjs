@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startApi } from "./api.mjs";
 import { CLIENTS, startAuthorizationServer } from "./authorization_server.mjs";
+import { freePort } from "./nginx.mjs";
 import { CUPBEARER, curl, run, setUp, start, temporaryDirectory, writeConfiguration } from "./support.mjs";
 
 const OTHER = 65534;
@@ -263,3 +264,35 @@ print(json.dumps(found))
 function fail(message) {
   throw new Error(message);
 }
+
+test("health and wait do not accept a proxy that does not admit their user, unless --admin names its address", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await chmod(directory, 0o755);
+  const binary = join(directory, "cupbearer");
+  await copyFile(CUPBEARER, binary);
+  await chmod(binary, 0o755);
+  const address = `127.0.0.1:${await freePort()}`;
+  const admin = `[admin]\nlisten = "${address}"`;
+  const { file } = await setUp(t, { config: admin });
+  const readable = join(directory, "cupbearer.toml");
+  await copyFile(file, readable);
+  await chmod(readable, 0o644);
+  for (const [command, code] of [[["wait", "--max", "2s"], 5], [["health"], 1], [["health", "--ready"], 1]]) {
+    const found = await asOther(binary, ...command, "--config", readable);
+    const said = `${found.stdout}${found.stderr}`.replace(/\s+/g, " ");
+    assert.equal(found.code, code, said);
+    assert.match(said, new RegExp(`runs as user id ${OWN} and does not admit this user.*guard\\.local_users.*--admin`));
+    const chosen = await asOther(binary, ...command, "--config", readable, "--admin", address);
+    assert.equal(chosen.code, 0, chosen.stderr);
+    assert.equal((await run(binary, [...command, "--config", readable])).code, 0);
+  }
+});
+
+test("health and wait accept the proxy of their own user, even if guard.local_users does not list that user", async (t) => {
+  const address = `127.0.0.1:${await freePort()}`;
+  const { file } = await setUp(t, { config: `[guard]\nlocal_users = [${OTHER}]\n[admin]\nlisten = "${address}"` });
+  for (const command of [["health"], ["wait", "--max", "5s"]]) {
+    const found = await run(CUPBEARER, [...command, "--config", file]);
+    assert.equal(found.code, 0, found.stderr);
+  }
+});
