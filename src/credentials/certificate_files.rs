@@ -19,7 +19,8 @@ use x509_cert::name::Name;
 use zeroize::Zeroizing;
 
 use super::bounded_read::{FILE_TIMEOUT, read_within};
-use super::pem::{CertificateDefect, PemDefect, pem_certificates};
+use super::certificate_defect::{CertificateDefect, has_unnamed_curve};
+use super::pem::{PemDefect, pem_certificates};
 use super::regular_file::{self, FileError, read_regular};
 use crate::text::{counted, date_and_time};
 
@@ -135,6 +136,14 @@ pub enum CertificateFilesError {
         /// The error of rustls.
         source: Box<rustls::Error>,
     },
+    /// TLS names its curves (RFC 8422 5.1.1), and so must the key.
+    #[error("the key in {} is on an elliptic curve that is described by parameters instead of its name", path.display())]
+    UnnamedCurve {
+        /// The configuration key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// The certificate and the key are valid but do not belong together.
     #[error("{} is not the key of the first certificate in {}", path.display(), cert.display())]
     KeyMismatch {
@@ -157,6 +166,7 @@ impl CertificateFilesError {
             | Self::OldVersion { key, .. }
             | Self::NoKey { key, .. }
             | Self::UnusableKey { key, .. }
+            | Self::UnnamedCurve { key, .. }
             | Self::KeyMismatch { key, .. } => key,
         }
     }
@@ -175,6 +185,9 @@ impl CertificateFilesError {
             Self::UnusableKey { .. } => {
                 "use an RSA key of at least 2048 bits, or one on P-256, P-384, P-521 or Ed25519".to_owned()
             }
+            Self::UnnamedCurve { .. } => {
+                "convert it with `openssl pkey -in FILE -ec_param_enc named_curve -out NEW`".to_owned()
+            }
             Self::NoKey { .. } => {
                 "export the key as PEM; `openssl pkey -in FILE -out NEW` removes a passphrase"
                     .to_owned()
@@ -191,9 +204,15 @@ impl CertificateFiles {
     /// Checks that the two files can be used. Returns a warning if the certificate expires soon.
     ///
     /// # Errors
-    /// Which file cannot be used, and why.
-    pub fn check(&self) -> Result<Option<String>, CertificateFilesError> {
-        let pair = self.read(&aws_lc_rs::default_provider())?;
+    /// Which files cannot be used, and why: at least one.
+    pub fn check(&self) -> Result<Option<String>, Vec<CertificateFilesError>> {
+        let provider = aws_lc_rs::default_provider();
+        let pair = self.read(&provider).map_err(|error| {
+            // The certificate is read first.
+            let is_of_certificate = error.key() == self.to.cert_key();
+            let key = is_of_certificate.then(|| self.read_key().err()).flatten();
+            [Some(error), key].into_iter().flatten().collect::<Vec<_>>()
+        })?;
         let expires = not_after(&pair.cert);
         Ok(expires.and_then(|expires| self.expiry_warning(expires, SystemTime::now())))
     }
@@ -251,48 +270,65 @@ impl CertificateFiles {
         let (cert_key, key) = (self.to.cert_key(), self.to.private_key_setting());
         let pem = read_file(cert_key, cert)?;
         // A file may hold the private key too, so other sections are not reported.
-        let chain = pem_certificates(&pem, |_| true)
+        let chain = pem_certificates(&pem, |_| Ok(()))
             .map_err(|defect| CertificateFilesError::NoCertificate {
                 key: cert_key,
                 path: cert.clone(),
                 defect,
             })?
             .certificates;
-        let pem = read_file(key, path)?;
-        let private =
-            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CertificateFilesError::NoKey {
-                key,
-                path: path.clone(),
-            })?;
+        let private = self.read_key()?;
         let count = chain.len();
-        let is_old = chain
-            .first()
-            .is_some_and(|first| has_version_1(first.as_ref()));
+        let first = chain.first().cloned();
+        let is_unnamed = has_unnamed_curve(private.secret_der());
         CertifiedKey::from_der(chain, private, provider).map_err(|source| {
-            let (source, path) = (Box::new(source), path.clone());
-            match *source {
+            let unusable = |defect| CertificateFilesError::NoCertificate {
+                key: cert_key,
+                path: cert.clone(),
+                defect: PemDefect::Broken {
+                    number: 1,
+                    count,
+                    defect,
+                },
+            };
+            let der = first.as_ref().map_or(&[][..], AsRef::as_ref);
+            match source {
+                rustls::Error::InconsistentKeys(_) if has_unnamed_curve(der) => {
+                    unusable(CertificateDefect::UnnamedCurve)
+                }
                 rustls::Error::InconsistentKeys(_) => CertificateFilesError::KeyMismatch {
                     key,
-                    path,
+                    path: path.clone(),
                     cert: cert.clone(),
                 },
-                rustls::Error::InvalidCertificate(_) if is_old => {
+                rustls::Error::InvalidCertificate(_) if has_version_1(der) => {
                     CertificateFilesError::OldVersion {
                         key: cert_key,
                         path: cert.clone(),
                     }
                 }
-                rustls::Error::InvalidCertificate(_) => CertificateFilesError::NoCertificate {
-                    key: cert_key,
-                    path: cert.clone(),
-                    defect: PemDefect::Broken {
-                        number: 1,
-                        count,
-                        defect: CertificateDefect::NotX509,
-                    },
+                rustls::Error::InvalidCertificate(_) => {
+                    unusable(CertificateDefect::of_rejected(&der.into()))
+                }
+                _ if is_unnamed => CertificateFilesError::UnnamedCurve {
+                    key,
+                    path: path.clone(),
                 },
-                _ => CertificateFilesError::UnusableKey { key, path, source },
+                source => CertificateFilesError::UnusableKey {
+                    key,
+                    path: path.clone(),
+                    source: Box::new(source),
+                },
             }
+        })
+    }
+
+    fn read_key(&self) -> Result<PrivateKeyDer<'static>, CertificateFilesError> {
+        let (key, path) = (self.to.private_key_setting(), &self.key_file);
+        let pem = read_file(key, path)?;
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CertificateFilesError::NoKey {
+            key,
+            path: path.clone(),
         })
     }
 }

@@ -5,11 +5,13 @@
 //! and `bounded_read` waits for that only for a bounded time; `keyring` reads the desktop's keyring; `secret_error`
 //! says why there is no secret; `program` finds a program, and `secret_command` runs one that prints a secret, of
 //! whose standard error `stderr_line` shows the last line, without what `named_values` cuts; `secret_source` reads
-//! from any of these, and `dated_file` reads a file with its time; `pem` reads certificates from text;
+//! from any of these, and `dated_file` reads a file with its time; `pem` reads certificates from
+//! text, and `certificate_defect` says why one cannot be used;
 //! `certificate_files` reads a certificate and its private key; `certificate_names` reads the names in one;
 //! `private_file` is a file that only this user can read, and `lock_file` a lock that processes of one user share.
 
 mod bounded_read;
+mod certificate_defect;
 mod certificate_files;
 mod certificate_names;
 mod child_process;
@@ -32,6 +34,7 @@ mod stderr_line;
 #[cfg(test)]
 pub(crate) use bounded_read::hanging::HangingFile;
 pub use bounded_read::{FILE_TIMEOUT, read_within};
+pub use certificate_defect::{CertificateDefect, has_unnamed_curve};
 pub use certificate_files::{
     CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };
@@ -43,7 +46,7 @@ pub use child_process::{
 pub use dated_file::DatedFile;
 pub use keyring::{KeyringEntry, KeyringError};
 pub use lock_file::LockFile;
-pub use pem::{CertificateDefect, PemCertificates, PemDefect, pem_certificates};
+pub use pem::{PemCertificates, PemDefect, pem_certificates};
 pub use private_file::{
     PrivateFileError, StagedPrivateFile, aside_of, check_directory_of, prepare_directory_of,
     read_private,

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 use rustls::pki_types::CertificateDer;
 
+use super::certificate_defect::CertificateDefect;
+
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
@@ -42,7 +44,7 @@ pub enum PemDefect {
     #[error("it is binary (DER), not PEM")]
     Der,
     /// One of them cannot be read.
-    #[error("certificate {number} of {count} is broken: {defect}")]
+    #[error("certificate {number} of {count} is not accepted: {defect}")]
     Broken {
         /// Which one, counted from 1.
         number: usize,
@@ -53,54 +55,26 @@ pub enum PemDefect {
     },
 }
 
-/// What is wrong with one certificate of a PEM file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateDefect {
-    /// `-----BEGIN CERTIFICATE` without the final hyphens.
-    #[error("its BEGIN line does not end with five hyphens")]
-    BeginLine,
-    /// The file or the next certificate begins before its end.
-    #[error("it has no END line")]
-    NoEnd,
-    /// The content is not base64.
-    #[error("its content is not base64")]
-    NotBase64,
-    /// OpenSSL's own format.
-    #[error("it is an OpenSSL TRUSTED CERTIFICATE")]
-    Trusted,
-    /// The content is not a certificate.
-    #[error("its content is not an X.509 certificate")]
-    NotX509,
-}
-
 impl PemDefect {
     /// How to fix it.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
         match self {
-            Self::NoCertificate
-            | Self::Broken {
-                defect: CertificateDefect::NotX509,
-                ..
-            } => "export the certificate as PEM (-----BEGIN CERTIFICATE-----)",
+            Self::NoCertificate => "export the certificate as PEM (-----BEGIN CERTIFICATE-----)",
             Self::Utf16 => "save the file as ASCII or UTF-8",
             Self::Der => "convert it with `openssl x509 -inform der -in FILE -out NEW`",
-            Self::Broken {
-                defect: CertificateDefect::Trusted,
-                ..
-            } => "convert it with `openssl x509 -in FILE -out NEW`",
-            Self::Broken { .. } => "export that certificate again as PEM, or remove it",
+            Self::Broken { defect, .. } => defect.remedy(),
         }
     }
 }
 
-/// The certificates of a PEM file. `is_valid` says whether the content of one can be used.
+/// The certificates of a PEM file. `check` says whether the content of one can be used.
 ///
 /// # Errors
 /// There is no certificate, or one of them is broken.
 pub fn pem_certificates(
     file: &[u8],
-    is_valid: impl Fn(&CertificateDer<'_>) -> bool,
+    check: impl Fn(&CertificateDer<'_>) -> Result<(), CertificateDefect>,
 ) -> Result<PemCertificates, PemDefect> {
     let (own, other): (Vec<_>, Vec<_>) = sections(file)
         .into_iter()
@@ -116,11 +90,8 @@ pub fn pem_certificates(
             defect,
         };
         let certificate = section.certificate().map_err(broken)?;
-        if is_valid(&certificate) {
-            Ok(certificate)
-        } else {
-            Err(broken(CertificateDefect::NotX509))
-        }
+        check(&certificate).map_err(broken)?;
+        Ok(certificate)
     });
     Ok(PemCertificates {
         certificates: certificates.collect::<Result<_, _>>()?,

@@ -164,7 +164,11 @@ async fn examine_sources(named: &NamedSources, left_out: LeftOut) -> (ConfigProb
     for certificate in &named.certificates {
         match certificate.check() {
             Ok(warning) => warnings.extend(warning),
-            Err(error) => report(error.key(), (error.to_string(), error.remedy())),
+            Err(errors) => {
+                for error in errors {
+                    report(error.key(), (error.to_string(), error.remedy()));
+                }
+            }
         }
     }
     for (key, file) in [

@@ -5,7 +5,9 @@ use std::path::Path;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use crate::credentials::{FileError, PemCertificates, PemDefect, pem_certificates, read_regular};
+use crate::credentials::{
+    CertificateDefect, FileError, PemCertificates, PemDefect, pem_certificates, read_regular,
+};
 
 /// The largest bundle that is read, in bytes.
 const MAX_CA_FILE: u64 = 16 << 20;
@@ -38,10 +40,11 @@ impl CaFileError {
 /// The file cannot be read, or a certificate in it is broken.
 pub fn read_ca_file(path: &Path) -> Result<PemCertificates, CaFileError> {
     let bytes = read_regular(path, MAX_CA_FILE).map_err(CaFileError::File)?;
-    pem_certificates(&bytes, is_trust_anchor).map_err(CaFileError::Pem)
+    pem_certificates(&bytes, check_trust_anchor).map_err(CaFileError::Pem)
 }
 
-fn is_trust_anchor(certificate: &CertificateDer<'_>) -> bool {
+fn check_trust_anchor(certificate: &CertificateDer<'_>) -> Result<(), CertificateDefect> {
     let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone().into_owned()).is_ok()
+    let added = roots.add(certificate.clone().into_owned());
+    added.map_err(|_| CertificateDefect::of_rejected(certificate))
 }

@@ -22,7 +22,9 @@ async fn a_broken_certificate_is_exit_3_with_its_number_from_check_and_from_run(
         assert_eq!(code, Some(3), "{command}: {said}");
         assert!(said.contains("network.ca_file"), "{command}: {said}");
         assert!(
-            said.contains("certificate 1 of 2 is broken: its content is not an X.509 certificate"),
+            said.contains(
+                "certificate 1 of 2 is not accepted: its content is not an X.509 certificate"
+            ),
             "{command}: {said}"
         );
         assert!(!said.contains("ca-certificates"), "{command}: {said}");
