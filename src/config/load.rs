@@ -124,9 +124,13 @@ pub fn load_text(
 pub(super) fn finish(layers: Layers, surroundings: &Surroundings) -> Result<Loaded, InvalidConfig> {
     let mut values = Values::new(layers);
     let config = build::config(&mut values);
+    if !values.layers.problems.is_empty() {
+        build::find_hidden(&mut values);
+    }
     let Values {
         mut layers,
         mut named,
+        ..
     } = values;
     store_files::reject_own(&mut layers);
     named.variables = layers.variables_of_secrets().cloned().collect();

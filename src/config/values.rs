@@ -2,6 +2,7 @@
 //!
 //! Every reader returns `None` for a key that is not set and has no default, or after it has reported a problem.
 
+use super::address::Origin;
 use super::content::Content;
 use super::keys::{Key, KeyInfo, ParseError, SecretKey, ValueKind, variable};
 use super::layers::Layers;
@@ -14,12 +15,21 @@ pub(crate) struct Values {
     pub(crate) layers: Layers,
     /// The secrets and files that have been read of so far.
     pub(crate) named: NamedSources,
+    /// The API, even if another key of it is invalid.
+    pub(crate) upstream: Option<Origin>,
+    /// The server of token requests with the key that names it, even if another key of it is invalid.
+    pub(crate) token_server: Option<(url::Url, &'static str)>,
 }
 
 impl Values {
     pub(crate) fn new(layers: Layers) -> Self {
         let named = NamedSources::default();
-        Self { layers, named }
+        Self {
+            layers,
+            named,
+            upstream: None,
+            token_server: None,
+        }
     }
 
     /// The value that was set, else the default.

@@ -7,7 +7,7 @@ use crate::config::keys;
 use crate::config::listen::Listen;
 use crate::config::network::{ProxyRule, ProxyUrl};
 use crate::config::token::TokenConfig;
-use crate::config::types::{AdminConfig, NetworkConfig, UpstreamConfig};
+use crate::config::types::{AdminConfig, NetworkConfig};
 use crate::config::values::Values;
 
 /// An address on which this process listens.
@@ -52,12 +52,11 @@ fn of(listen: &Listen, what: &str, is_admin: bool) -> Vec<OwnListener> {
 pub(super) fn reject(
     values: &mut Values,
     own: &[OwnListener],
-    upstream: Option<&UpstreamConfig>,
     token: Option<&TokenConfig>,
     network: Option<&NetworkConfig>,
 ) {
-    if let Some(upstream) = upstream {
-        let url = &upstream.url;
+    let upstream = values.upstream.clone();
+    if let Some(url) = &upstream {
         let found = find(own, url.authority.host(), url.port());
         report(values, keys::UPSTREAM_URL.path(), found, "the API");
     }
@@ -67,13 +66,14 @@ pub(super) fn reject(
         reject_redirect(values, own, &login.redirect_url);
     }
     let token = token.and_then(TokenConfig::server);
+    let token = token.or_else(|| values.token_server.clone());
     if let Some((url, key)) = &token {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default();
         let found = port.and_then(|port| find(own, host, port));
         report(values, key, found, "the authorization server");
     }
-    let targets = upstream.and_then(|upstream| upstream.url.to_url());
+    let targets = upstream.and_then(|url| url.to_url());
     let targets = targets.into_iter().chain(token.map(|(url, _)| url));
     let proxy = match network.map(|network| &network.proxy) {
         Some(ProxyRule::Always(proxy)) => Some(proxy.clone()),

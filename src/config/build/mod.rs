@@ -29,6 +29,7 @@ use super::certificate_name::CertificateName;
 use super::guard::GuardConfig;
 use super::keys;
 use super::listen::{self, Listen};
+use super::problems::ConfigProblems;
 use super::token::TokenConfig;
 use super::types::{AdminConfig, Config, LogConfig, NetworkConfig, RuntimeConfig, UpstreamConfig};
 use super::values::Values;
@@ -57,13 +58,7 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
     }
     let admin = admin(values);
     let own = loops::listeners(listen.as_ref(), admin.as_ref());
-    loops::reject(
-        values,
-        &own,
-        upstream.as_ref(),
-        token.as_ref(),
-        network.as_ref(),
-    );
+    loops::reject(values, &own, token.as_ref(), network.as_ref());
     reject_spiffe_without_authorities(values, upstream.as_ref(), network.as_ref());
     reject_shared_addresses(values, listen.as_ref(), admin.as_ref());
     let limits = limits(values);
@@ -88,6 +83,67 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
             threads: usize::try_from(threads?).ok()?,
         },
     })
+}
+
+/// Keys that no rule compares with others, so that the default can stand in for an invalid value.
+const COMPARED_WITH_NONE: [&str; 31] = [
+    "drain",
+    "drain_delay",
+    "guard.hosts",
+    "guard.local_users",
+    "guard.origins",
+    "limits.connections",
+    "limits.header_bytes",
+    "limits.header_timeout",
+    "limits.in_flight",
+    "limits.keep_alive",
+    "limits.streams",
+    "log.access",
+    "log.format",
+    "log.level",
+    "name",
+    "runtime.threads",
+    "token.accept_type",
+    "token.default_lifetime",
+    "token.scope",
+    "token.wait",
+    "upstream.connect_timeout",
+    "upstream.cookies",
+    "upstream.head_timeout",
+    "upstream.http2",
+    "upstream.openapi",
+    "upstream.openapi_memory",
+    "upstream.pool_idle",
+    "upstream.retry_body",
+    "upstream.rewrite",
+    "upstream.stall_timeout",
+    "upstream.via",
+];
+
+/// Finds what was not looked for because of an invalid value elsewhere: the rules that concern several keys, and what
+/// these name.
+pub(crate) fn find_hidden(values: &mut Values) {
+    let found = &values.layers.problems;
+    let invalid: Vec<String> = found
+        .iter()
+        .filter(|one| COMPARED_WITH_NONE.contains(&&*one.key))
+        .map(|one| one.key.clone())
+        .collect();
+    if invalid.is_empty() {
+        return;
+    }
+    let mut layers = values.layers.clone();
+    layers.problems = ConfigProblems::default();
+    layers.values.retain(|path, _| !invalid.contains(path));
+    let mut again = Values::new(layers);
+    config(&mut again);
+    let mut hidden = again.layers.problems;
+    hidden.retain(|one| {
+        let mut found = values.layers.problems.iter();
+        !invalid.contains(&one.key) && !found.any(|known| known == one)
+    });
+    values.layers.problems.add(hidden);
+    values.named = again.named;
 }
 
 /// The name is part of header fields, labels and pages, so it may contain less than a token of RFC 9110.

@@ -27,9 +27,10 @@ pub(super) fn tls(
     let certificate = certificate_pair(values, files, PresentedTo::Clients);
     let client_ca_file = values.read(&keys::TLS_CLIENT_CA_FILE).map(PathBuf::from);
     values.named.client_ca_file.clone_from(&client_ca_file);
-    let requires_client = values.read(&keys::TLS_REQUIRE_CLIENT)?;
-    reject_without_authorities(values, client_ca_file.is_some(), requires_client, guard);
-    let certificate = certificate?;
+    let has_authorities = values.is_set(keys::TLS_CLIENT_CA_FILE.path());
+    let requires_client = values.read(&keys::TLS_REQUIRE_CLIENT);
+    reject_without_authorities(values, has_authorities, requires_client, guard);
+    let (certificate, requires_client) = (certificate?, requires_client?);
     if certificate.is_none() && client_ca_file.is_some() {
         let problem = format!("has no effect without {CERT}");
         let remedy = format!("set {CERT} and {KEY} too");
@@ -61,7 +62,7 @@ pub(super) fn tls(
 fn reject_without_authorities(
     values: &mut Values,
     has_authorities: bool,
-    requires_client: bool,
+    requires_client: Option<bool>,
     guard: Option<&GuardConfig>,
 ) {
     const CA: &str = keys::TLS_CLIENT_CA_FILE.path();
@@ -69,7 +70,7 @@ fn reject_without_authorities(
         return;
     }
     let problem = || (format!("needs {CA}"), format!("set {CA} too, or remove it"));
-    if requires_client {
+    if requires_client == Some(true) {
         values.reject(keys::TLS_REQUIRE_CLIENT.path(), problem());
     }
     let callers = guard.into_iter().flat_map(|guard| &guard.callers);

@@ -44,6 +44,9 @@ pub(super) fn token(values: &mut Values, upstream: Option<&Origin>) -> Option<To
 
 fn grant(values: &mut Values, upstream: Option<&Origin>) -> Option<GrantConfig> {
     let mut named = token_endpoint(values);
+    values.token_server = named
+        .as_ref()
+        .and_then(|named| Some((named.endpoint.to_url()?, named.key)));
     if login::is_chosen(values) {
         named = named.map(NamedEndpoint::with_metadata);
     }

@@ -18,6 +18,7 @@ use crate::text::quoted;
 /// The whole table.
 pub(super) fn upstream(values: &mut Values) -> Option<UpstreamConfig> {
     let url = upstream_url(values);
+    values.upstream.clone_from(&url);
     let client_certificate = client_certificate(values, url.as_ref());
     let san = san(values, url.as_ref());
     let headers = headers(values);

@@ -1,3 +1,5 @@
+mod combinations;
+
 use super::*;
 use crate::config::Setting;
 
@@ -224,6 +226,7 @@ async fn all_problems_are_reported_at_once_with_those_of_the_files_that_are_name
         "drain",
         "token.client_secret",
         "upstream.client_cert_file",
+        "upstream.client_key_file",
         "network.ca_file",
         "guard.callers.ci.key",
     ];
