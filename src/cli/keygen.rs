@@ -248,14 +248,18 @@ fn key_pair_advice(path: &Path, algorithm: Algorithm, key: &GeneratedKey) -> Str
     let (algorithm, id) = (algorithm.as_str(), &key.id);
     let algorithm_line = match algorithm {
         "RS256" | "ES256" => String::new(),
-        other => format!("\n  token.algorithm = {other:?}"),
+        other => format!("\nalgorithm = {other:?}"),
     };
     format!(
         "The private key is in {shown}, which only its owner can read.
 Register the JWK set above at the authorization server, for the client (in PingOne: the application) whose
-token endpoint authentication method is private_key_jwt. Then add to the configuration:
-  token.auth = \"private_key_jwt\"
-  token.private_key = {{ file = {file} }}{algorithm_line}
+token endpoint authentication method is private_key_jwt. Then add to the configuration, in its table [token] if it
+has one, and without token.client_secret:
+
+[token]
+auth = \"private_key_jwt\"
+private_key = {{ file = {file} }}{algorithm_line}
+
 The key id (kid) is {id}; it is sent without further configuration."
     )
 }

@@ -28,6 +28,8 @@ mod http2;
 mod identities;
 mod idle_close;
 #[cfg(unix)]
+mod keygen;
+#[cfg(unix)]
 mod leaks;
 #[cfg(unix)]
 mod learn;

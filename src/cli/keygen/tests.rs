@@ -79,11 +79,9 @@ fn the_lines_for_the_configuration_are_toml_for_every_path() {
         "k\u{1b}.pem",
     ] {
         let advice = key_pair_advice(Path::new(path), Algorithm::Rs384, &key);
-        let lines: Vec<&str> = advice
-            .lines()
-            .filter_map(|line| line.strip_prefix("  "))
-            .collect();
-        let table: toml::Table = toml::from_str(&lines.join("\n")).unwrap();
+        let (_, block) = advice.split_once("\n\n").unwrap();
+        let (block, _) = block.rsplit_once("\n\n").unwrap();
+        let table: toml::Table = toml::from_str(block).unwrap();
         let file = table["token"]["private_key"]["file"].as_str().unwrap();
         assert_eq!(Path::new(file), absolute(Path::new(path)), "{advice}");
         assert_eq!(table["token"]["algorithm"].as_str(), Some("RS384"));
