@@ -3,7 +3,16 @@
     clippy::unwrap_used,
     reason = "in a test a panic is the failure message"
 )]
+#![cfg_attr(
+    not(unix),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "most of the helpers serve tests of Unix"
+    )
+)]
 
+#[cfg(unix)]
 mod admin;
 mod admin_floods;
 mod answers;
@@ -26,6 +35,7 @@ mod house;
 mod http2;
 #[cfg(unix)]
 mod identities;
+#[cfg(unix)]
 mod idle_close;
 #[cfg(unix)]
 mod keygen;
@@ -36,6 +46,7 @@ mod learn;
 mod leaving;
 #[cfg(target_os = "linux")]
 mod login_redirect;
+#[cfg(unix)]
 mod logs;
 #[cfg(target_os = "linux")]
 mod lost_results;
@@ -69,6 +80,7 @@ mod support;
 mod surroundings;
 mod tls;
 mod token_field;
+#[cfg(unix)]
 mod token_source;
 mod tokens;
 #[cfg(unix)]

@@ -25,6 +25,10 @@ impl Drop for HangingFile {
 }
 
 /// Calls `read` once the file system responds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it blocks its own thread, as the file system would"
+)]
 pub(super) fn after_response<T, F: FnOnce() -> T>(
     path: &Path,
     read: F,

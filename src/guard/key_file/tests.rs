@@ -326,16 +326,12 @@ async fn a_file_does_not_count_while_it_still_changes() {
 async fn files_that_cannot_be_read_do_not_delay_the_revocation_of_a_key_in_another() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let mut lines = String::new();
-    for name in ["a", "b", "c", "d", "ci"] {
-        write(&path(name), &format!("the-key-of-{name}-00000001"));
+    let lines = ["a", "b", "c", "d", "ci"].map(|name| {
         let file = path(name);
-        lines.push_str(&format!(
-            "guard.callers.{name}.key.file = '{}'\n",
-            file.display()
-        ));
-    }
-    let guard = Guard::new(&config(&lines));
+        write(&file, &format!("the-key-of-{name}-00000001"));
+        format!("guard.callers.{name}.key.file = '{}'", file.display())
+    });
+    let guard = Guard::new(&config(&lines.join("\n")));
     follow(&guard).await;
     let key = "the-key-of-ci-00000001";
     let _hanging = ["a", "b", "c", "d"].map(|name| HangingFile::new(&path(name)));

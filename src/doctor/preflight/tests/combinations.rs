@@ -192,9 +192,10 @@ const EXCLUSIVE: [(&str, &str); 3] = [
 fn is_exclusive(one: &Fault, other: &Fault) -> bool {
     let text = |fault: &Fault| -> String {
         let lines = fault.lines.iter();
-        lines
-            .map(|(key, value)| format!("{key} = {value}\n"))
-            .collect()
+        let lines: Vec<String> = lines
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
+        lines.join("\n") + "\n"
     };
     let (one, other) = (text(one), text(other));
     EXCLUSIVE
