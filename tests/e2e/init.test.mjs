@@ -419,12 +419,13 @@ test("a keyring entry that init has replaced is put back if the configuration ca
   const attributes = ["service", "cupbearer", "username", ID];
   const session = await startSession(t, { attributes });
   const renames = "?rename,?renameat,?renameat2";
-  const init = (out, injected) => converse([...flags, "--out", out], [
+  const init = (out, injected, ...more) => converse([...flags, "--out", out], [
     ["Authentication Method[\\s\\S]*\\] ", ""],
     ["Scopes[\\s\\S]*\\] ", ""],
     ["Where should the Client Secret be stored[\\s\\S]*\\[1\\] ", "2"],
     ["The keyring already has .*\\. Replace it\\?[\\s\\S]*\\[no\\] ", "yes"],
     ["Client Secret \\(it is not shown", SECRET],
+    ...more,
   ], { env: session.env, under: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${renames}`, "-e", `inject=${renames}:${injected}`] });
   const file = join(directory, "c.toml");
   await session.store("the secret before");
@@ -434,7 +435,13 @@ test("a keyring entry that init has replaced is put back if the configuration ca
   assert.equal(await session.lookup(...attributes), "the secret before");
   assert.equal(existsSync(file), false);
 
-  const interrupted = await init(file, "signal=SIGINT:delay_enter=1500000");
+  // Ctrl-C comes between the two: the entry is there, and the configuration is not.
+  const isStored = join(directory, "is-stored");
+  const ended = init(file, "delay_enter=5000000", ["", CTRL_C, isStored]);
+  await until(async () => (await session.lookup(...attributes)) === SECRET, "the entry is not replaced");
+  assert.equal(existsSync(file), false);
+  writeFileSync(isStored, "");
+  const interrupted = await ended;
   assert.equal(interrupted.code, 130, interrupted.screen);
   assert.equal(await session.lookup(...attributes), SECRET);
   assert.ok(existsSync(file));
