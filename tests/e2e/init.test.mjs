@@ -343,10 +343,10 @@ test("beside the demo, init names who has the port and prints a line with anothe
   const taken = await run(CUPBEARER, [...flags, "--read-only"], { env });
   assert.equal(taken.code, 1, taken.stdout + taken.stderr);
   assert.match(taken.stderr, /is used by another cupbearer \(process \d+\), which forwards to the same API, but as another client or with another guard\./);
-  const [, line, port] = / {2}cupbearer (.* --listen localhost:(\d+))\n/.exec(taken.stderr);
+  const [, line, port] = / {2}cupbearer (.* --listen localhost:(\d+) --admin localhost:\d+)\n/.exec(taken.stderr);
   assert.match(taken.stderr, new RegExp(`to http://localhost:${port};`));
   const listens = ({ stdout, stderr }) => /listens on\s+http:\/\/localhost/.test(stdout + stderr);
-  const proxy = await start(line.split(" "), listens, { env: { CUPBEARER_ADMIN__LISTEN: "127.0.0.1:0" } });
+  const proxy = await start(line.split(" "), listens);
   t.after(() => proxy.stop());
   assert.equal(await statusOf(`http://localhost:${port}/api/v1/certificates`), 200);
 
