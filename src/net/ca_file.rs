@@ -10,7 +10,7 @@ use crate::credentials::{
 };
 
 /// The largest bundle that is read, in bytes.
-const MAX_CA_FILE: u64 = 16 << 20;
+pub(super) const MAX_CA_FILE: u64 = 16 << 20;
 
 /// Why `network.ca_file` cannot be used.
 #[derive(Debug, thiserror::Error)]

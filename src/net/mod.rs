@@ -16,6 +16,7 @@ mod pinned;
 mod probe;
 mod socket_options;
 mod system_store;
+mod system_verifier;
 mod tls;
 mod tls_failure;
 mod tls_words;

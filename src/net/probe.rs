@@ -11,10 +11,10 @@ use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 
 use super::certificate::issuer_and_end;
+use super::system_verifier::SystemVerifier;
 use super::tls::http2_connector;
 use super::tls_failure::TlsFailure;
 
@@ -83,7 +83,7 @@ impl AcceptedCertificate {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .ok();
-        let machine = Verifier::new(provider).ok();
+        let machine = SystemVerifier::new(Vec::new(), &provider).ok();
         let trust = if is_known_to(public.as_deref().map(|verifier| verifier as _)) {
             TrustSource::Public
         } else if is_known_to(machine.as_ref().map(|verifier| verifier as _)) {

@@ -1,7 +1,20 @@
-//! The system's certificate authorities as the platform's verifier reads them: which store it uses, how many
-//! authorities that contains, and why it contains none.
+//! The system's certificate authorities: which store is used, how many authorities that contains, and why it contains
+//! none.
+//!
+//! A store that a variable names is read here, since the platform's verifier would wait for a FIFO, and read a device
+//! to its end.
 
 use std::fmt;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+use std::path::{Path, PathBuf};
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+use rustls::pki_types::CertificateDer;
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+use super::ca_file::MAX_CA_FILE;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+use crate::credentials::{FileError, read_regular};
 
 /// The store of certificate authorities that is trusted beside `network.ca_file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,26 +52,26 @@ pub fn system_store() -> SystemStore {
 #[cfg(all(unix, not(target_vendor = "apple")))]
 #[must_use]
 pub fn system_store() -> SystemStore {
-    let variables = store_variables();
-    let mut warnings: Vec<String> = variables.iter().flat_map(warnings_about).collect();
-    let certificates = rustls_native_certs::load_native_certs().certs.len();
-    if certificates == 0
+    let Some(NamedStore {
+        source,
+        certificates,
+        mut warnings,
+    }) = named_store()
+    else {
+        return SystemStore {
+            source: "the system's store".to_owned(),
+            certificates: Some(rustls_native_certs::load_native_certs().certs.len()),
+            warnings: Vec::new(),
+        };
+    };
+    if certificates.is_empty()
         && let Some(last) = warnings.last_mut()
     {
         last.push_str("; no certificate authority of the system is trusted");
     }
-    let source = if variables.is_empty() {
-        "the system's store".to_owned()
-    } else {
-        let named: Vec<String> = variables
-            .iter()
-            .map(|variable| format!("{}={}", variable.name, variable.value.display()))
-            .collect();
-        named.join(" and ")
-    };
     SystemStore {
         source,
-        certificates: Some(certificates),
+        certificates: Some(certificates.len()),
         warnings,
     }
 }
@@ -73,57 +86,126 @@ pub fn store_warnings() -> Vec<String> {
     system_store().warnings
 }
 
+/// The store that variables name instead of the usual one.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+struct NamedStore {
+    source: String,
+    certificates: Vec<CertificateDer<'static>>,
+    /// One for each path that contains none.
+    warnings: Vec<String>,
+}
+
+/// The certificates of the store that variables name; `None` if none does. Blocks on the disk.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(super) fn named_certificates() -> Option<Vec<CertificateDer<'static>>> {
+    Some(named_store()?.certificates)
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn named_store() -> Option<NamedStore> {
+    let variables = store_variables();
+    if variables.is_empty() {
+        return None;
+    }
+    let mut certificates: Vec<CertificateDer<'static>> = Vec::new();
+    let mut warnings = Vec::new();
+    for variable in &variables {
+        for path in &variable.paths {
+            match variable.read(path) {
+                Ok(found) => certificates.extend(found),
+                Err(_) if path.as_os_str().is_empty() => {
+                    warnings.push(format!("{} is empty", variable.name));
+                }
+                Err(what) => {
+                    let shown = path.display();
+                    warnings.push(format!("{} names {shown}, which {what}", variable.name));
+                }
+            }
+        }
+    }
+    // A directory usually has several names for each file.
+    certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    certificates.dedup();
+    let named = variables
+        .iter()
+        .map(|variable| format!("{}={}", variable.name, variable.value.display()));
+    let named: Vec<String> = named.collect();
+    Some(NamedStore {
+        source: named.join(" and "),
+        certificates,
+        warnings,
+    })
+}
+
 /// A variable that names the store instead of the usual one.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 struct StoreVariable {
     name: &'static str,
-    value: std::path::PathBuf,
-    is_directory: bool,
+    value: PathBuf,
+    paths: Vec<PathBuf>,
+    read: fn(&Path) -> Result<Vec<CertificateDer<'static>>, FileError>,
+}
+
+#[cfg(all(unix, not(target_vendor = "apple")))]
+impl StoreVariable {
+    /// The certificates at one of its paths. At least one, or what is wrong there.
+    fn read(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+        match (self.read)(path) {
+            Ok(found) if found.is_empty() => Err("holds no certificate".to_owned()),
+            Ok(found) => Ok(found),
+            Err(FileError::Denied) => Err("cannot be read".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
 fn store_variables() -> Vec<StoreVariable> {
-    [("SSL_CERT_FILE", false), ("SSL_CERT_DIR", true)]
-        .into_iter()
-        .filter_map(|(name, is_directory)| {
-            let value = std::env::var_os(name)?;
-            // An empty SSL_CERT_DIR counts as unset, an empty SSL_CERT_FILE as a file without a name.
-            (!is_directory || !value.is_empty()).then(|| StoreVariable {
-                name,
+    let mut variables = Vec::new();
+    // If it is empty, it counts as a file without a name. An empty SSL_CERT_DIR counts as unset.
+    if let Some(value) = std::env::var_os("SSL_CERT_FILE") {
+        let value = PathBuf::from(value);
+        variables.push(StoreVariable {
+            name: "SSL_CERT_FILE",
+            paths: vec![value.clone()],
+            value,
+            read: read_file,
+        });
+    }
+    if let Some(value) = std::env::var_os("SSL_CERT_DIR") {
+        let paths = std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty());
+        let paths: Vec<PathBuf> = paths.collect();
+        if !paths.is_empty() {
+            variables.push(StoreVariable {
+                name: "SSL_CERT_DIR",
                 value: value.into(),
-                is_directory,
-            })
-        })
-        .collect()
+                paths,
+                read: read_directory,
+            });
+        }
+    }
+    variables
 }
 
+/// Unlike in `network.ca_file`, what is no certificate is skipped: the store is not this user's work.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn warnings_about(variable: &StoreVariable) -> Vec<String> {
-    let paths: Vec<_> = if variable.is_directory {
-        std::env::split_paths(&variable.value)
-            .filter(|path| !path.as_os_str().is_empty())
-            .collect()
-    } else {
-        vec![variable.value.clone()]
-    };
-    let unusable = |path: &std::path::PathBuf| {
-        let (file, directory) = if variable.is_directory {
-            (None, Some(path.as_path()))
-        } else {
-            (Some(path.as_path()), None)
-        };
-        let read = rustls_native_certs::load_certs_from_paths(file, directory);
-        let what = match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
-            Err(_) => "cannot be read",
-            Ok(_) if !read.certs.is_empty() => return None,
-            Ok(_) => "holds no certificate",
-        };
-        Some(format!(
-            "{} names {}, which {what}",
-            variable.name,
-            path.display()
-        ))
-    };
-    paths.iter().filter_map(unusable).collect()
+fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    use rustls::pki_types::pem::PemObject as _;
+    let bytes = read_regular(path, MAX_CA_FILE)?;
+    Ok(CertificateDer::pem_slice_iter(&bytes)
+        .filter_map(Result::ok)
+        .collect())
+}
+
+/// Not the files of the directories in it.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn read_directory(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let entries = std::fs::read_dir(path).map_err(|error| match error.kind() {
+        // Here it means that the path is a file.
+        std::io::ErrorKind::NotADirectory => FileError::Other(error),
+        _ => error.into(),
+    })?;
+    let files = entries.filter_map(Result::ok);
+    let found = files.filter_map(|file| read_file(&file.path()).ok());
+    Ok(found.flatten().collect())
 }

@@ -9,13 +9,13 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 use super::ca_file::{CaFileError, read_ca_file};
 use super::certificate::ExplainingVerifier;
 use super::named_server::{NamedServerVerifier, SpiffeVerifier};
 use super::system_store::store_warnings;
+use super::system_verifier::SystemVerifier;
 use super::tls_words::tls_words;
 use crate::config::{CertificateName, Config, NetworkConfig, UpstreamConfig};
 use crate::credentials::{CertificateFiles, CertificateFilesError, has_same_holder, not_after};
@@ -102,16 +102,10 @@ pub fn client_config_for(config: &Config) -> Result<rustls::ClientConfig, TlsSet
 fn verifier(
     network: &NetworkConfig,
     provider: &Arc<CryptoProvider>,
-) -> Result<ExplainingVerifier<Verifier>, TlsSetupError> {
+) -> Result<ExplainingVerifier<SystemVerifier>, TlsSetupError> {
     let pinned = authorities(network)?;
-    // On Windows, an empty list of extra authorities is an error.
-    let platform = if pinned.is_empty() {
-        Verifier::new(Arc::clone(provider))
-    } else {
-        Verifier::new_with_extra_roots(pinned.clone(), Arc::clone(provider))
-    };
-    let platform = platform.map_err(no_roots)?;
-    Ok(ExplainingVerifier::new(platform, pinned))
+    let system = SystemVerifier::new(pinned.clone(), provider).map_err(no_roots)?;
+    Ok(ExplainingVerifier::new(system, pinned))
 }
 
 /// The certificates of `network.ca_file`.

@@ -31,6 +31,12 @@ async fn a_variable_that_names_nothing_usable_is_a_warning_with_its_path() {
             path("empty"),
             Some("which holds no certificate"),
         ),
+        ("SSL_CERT_FILE", path("good"), Some("which is a directory")),
+        (
+            "SSL_CERT_DIR",
+            path("good/ca.pem"),
+            Some("which cannot be read"),
+        ),
         ("SSL_CERT_FILE", path("good/ca.pem"), None),
         ("SSL_CERT_DIR", path("good"), None),
     ] {
@@ -45,6 +51,55 @@ async fn a_variable_that_names_nothing_usable_is_a_warning_with_its_path() {
             }
         }
     }
+}
+
+/// A FIFO never ends, nor does a device: neither may be read, by any command.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_regular_file_is_not_read_as_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::create_dir(path("store")).unwrap();
+    for name in ["fifo", "store/fifo"] {
+        let made = std::process::Command::new("mkfifo")
+            .arg(path(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    // Only its length is large: 1 TiB.
+    let long = std::fs::File::create(path("long")).unwrap();
+    long.set_len(1 << 40).unwrap();
+    let too_long = "is longer than 16777216 bytes";
+    for (variable, value, what) in [
+        ("SSL_CERT_FILE", path("fifo"), "is not a regular file"),
+        (
+            "SSL_CERT_FILE",
+            "/dev/zero".to_owned(),
+            "is not a regular file",
+        ),
+        ("SSL_CERT_FILE", path("long"), too_long),
+        ("SSL_CERT_DIR", path("store"), "holds no certificate"),
+    ] {
+        let warning = format!("{variable} names {value}, which {what}");
+        let said = check(variable, &value).await;
+        assert!(said.contains(&warning), "{said}");
+        for command in ["doctor", "token"] {
+            let settings = ["network.proxy=none", "token.url=https://127.0.0.1:9/t"];
+            let variables = [(variable, value.as_str())];
+            let (code, said) = Binary::run(&config(&settings), command, &variables).await;
+            assert_ne!(code, None, "{command}: {said}");
+            let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(line.contains(&warning), "{command}: {said}");
+        }
+    }
+    std::fs::write(path("store/ca.pem"), Ca::new("A").pem).unwrap();
+    let said = check("SSL_CERT_DIR", &path("store")).await;
+    assert!(!said.contains("SSL_CERT"), "{said}");
+    let said = check("SSL_CERT_FILE", "").await;
+    assert!(
+        said.contains("warning: SSL_CERT_FILE is empty; no certificate"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
