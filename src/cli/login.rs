@@ -15,7 +15,7 @@ use super::invocation::{Invocation, SettingsArgs};
 use super::login_wait::{begin, listen_for_signals};
 use super::output::{print_result, say};
 use super::sign_in_order::{OrderFailure, OrderTarget, give};
-use super::{login_browser, login_device};
+use super::{login_browser, login_device, signals};
 use crate::admin::status_api::SignInResult;
 use crate::credentials::{self, Secret};
 
@@ -144,6 +144,8 @@ fn read_token(place: &SignInResult) -> Result<Secret, OrderFailure> {
         if let Some(url) = &place.login_url {
             say(&format!("Open {url}, sign in, and copy the token."));
         }
+        // A signal that ended this process at once would leave the terminal without echo.
+        signals::end_at_signal();
         let prompt = "Paste the token (it is not shown), then press Enter: ";
         match read_hidden(prompt).map_err(|error| OrderFailure::Input(error.to_string()))? {
             Typed::Text(token) => token,

@@ -6,7 +6,7 @@ import { openBrowser } from "./browser.mjs";
 import { registerToken } from "./printed.mjs";
 import { AS_OTHER, OTHER, startPage, startPersonsApi, startPersonsProxy, writePersonsConfiguration } from "./sign_ins.mjs";
 import { CUPBEARER, curl, run, temporaryDirectory, until } from "./support.mjs";
-import { CTRL_C, converse } from "./terminal.mjs";
+import { CTRL_C, converse, signal } from "./terminal.mjs";
 
 /** A token that says whose it is and when it ends, with `extra` more bytes and `more` claims. */
 function jwt(leftS, extra = 0, more = {}) {
@@ -149,6 +149,11 @@ test("the prompt takes a token of 16 kB without showing it, and can be left", as
   const args = ["login", "--config", file, "--admin", adminAddress];
   const left = await converse(args, [["then press Enter: ", CTRL_C]]);
   assert.equal(left.code, 4, left.screen);
+  // The terminal has its echo again, or the code would be 98.
+  for (const [name, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]]) {
+    const ended = await converse(args, [["then press Enter: ", signal(name)]]);
+    assert.equal(ended.code, code, ended.screen);
+  }
   const { code, screen } = await converse(args, [["then press Enter: ", token]]);
   assert.equal(code, 0, screen);
   assert.match(screen, /signed in as Ada Lovelace/);

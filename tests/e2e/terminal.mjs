@@ -15,6 +15,9 @@ export const CTRL_D = "\x04";
 /** One key, without Enter. */
 export const key = (text) => ({ text });
 
+/** Sends the program a signal, such as `SIGTERM`. */
+export const signal = (name) => ({ text: `signal:${name}` });
+
 /** Gives the window another size. */
 export const resize = (columns, rows) => ({ text: `resize:${columns}x${rows}` });
 
@@ -23,7 +26,7 @@ export const resize = (columns, rows) => ({ text: `resize:${columns}x${rows}` })
  *
  * @param {string[]} args
  * @param {[string, string | {text: string}, string?][]} script a regular expression, the line that is typed once it
- *   matches (or a `key`, or a `resize`), and a file that must exist by then
+ *   matches (or a `key`, a `signal` or a `resize`), and a file that must exist by then
  * `under` are the words of a program that runs the command; `onText` is called with everything that has been shown so far.
  * @returns {Promise<{code: number, screen: string}>} everything that the terminal showed, including its echo
  */

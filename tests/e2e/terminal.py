@@ -3,7 +3,7 @@
     python3 terminal.py SCRIPT PROGRAM ARGUMENT...
 
 SCRIPT is a JSON list of pairs: a regular expression that must match new text on the screen, and the text that is
-then typed, or resize:COLUMNSxROWS, which gives the window another size; a third element is a file that must exist
+then typed, or resize:COLUMNSxROWS, which gives the window another size, or signal:NAME, which is sent to the program; a third element is a file that must exist
 before. Prints the screen, including everything that the terminal echoed, and exits with the program's code; with 99 if
 nothing new appears for 60 s, or not what is expected for 150 s, and with 98 if the program leaves the
 terminal without echo.
@@ -15,6 +15,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -35,7 +36,7 @@ def main():
             for file in script[0][2:]:
                 wait_for(file)
             begin, last_step = found.end(), time.monotonic()
-            act(terminal, script.pop(0)[1])
+            act(pid, terminal, script.pop(0)[1])
         if script and time.monotonic() - last_step > STEP_LIMIT_S:
             print(f"\nno {script[0][0]!r} within {STEP_LIMIT_S} s", flush=True)
             os._exit(99)
@@ -54,8 +55,10 @@ def main():
     sys.exit(os.waitstatus_to_exitcode(status))
 
 
-def act(terminal, text):
-    if text.startswith("resize:"):
+def act(pid, terminal, text):
+    if text.startswith("signal:"):
+        os.kill(pid, signal.Signals[text.removeprefix("signal:")])
+    elif text.startswith("resize:"):
         columns, rows = map(int, text.removeprefix("resize:").split("x"))
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     else:
