@@ -2,10 +2,12 @@
 //! caller of this proxy.
 //!
 //! The private key is written to a new file of mode 0600 and nowhere else. A caller's key is written to such a file
-//! too, or to standard output if no file is named. If one half of a pair cannot be written, the other is not kept.
+//! too, or to standard output if no file is named. If one half of a pair cannot be written, or a signal comes before,
+//! the other is not kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
@@ -14,6 +16,7 @@ use super::exit::Exit;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::{say, stdout_is_null_device, write_stdout};
 use super::quoting::toml_string;
+use super::signals;
 use super::staged_file::{FileMode, StagedFile, exists};
 use crate::config::keys::on_system;
 use crate::config::{Algorithm, is_caller_name};
@@ -96,7 +99,16 @@ impl KeygenArgs {
             say(&format!("cupbearer keygen: {problem}"));
             return Exit::Failed;
         }
-        self.create()
+        let unfinished = UnfinishedKey::default();
+        let at_signal = unfinished.clone();
+        signals::end_at_signal_after(move || {
+            if let Err(error) = at_signal.remove() {
+                say(&format!(
+                    "cupbearer keygen: interrupted, but the private key cannot be removed: {error}"
+                ));
+            }
+        });
+        self.create(&unfinished)
     }
 
     /// Why the keys are worth nothing without standard output, if they are.
@@ -114,10 +126,10 @@ impl KeygenArgs {
         }
     }
 
-    fn create(&self) -> Exit {
+    fn create(&self, unfinished: &UnfinishedKey) -> Exit {
         let result = match &self.caller {
             Some(name) => create_caller_key(name, self.out.as_deref()),
-            None => self.create_key_pair(),
+            None => self.create_key_pair(unfinished),
         };
         match result {
             Ok(advice) => {
@@ -131,7 +143,7 @@ impl KeygenArgs {
         }
     }
 
-    fn create_key_pair(&self) -> Result<String, String> {
+    fn create_key_pair(&self, unfinished: &UnfinishedKey) -> Result<String, String> {
         let out = self
             .out
             .as_deref()
@@ -140,12 +152,22 @@ impl KeygenArgs {
         let algorithm = Algorithm::from(self.algorithm);
         let key = generate_key(algorithm).map_err(|error| error.to_string())?;
         let failed = |error| not_written(out, &error);
-        // Exposed to be written to the file that the user chose.
-        let staged = stage_new(out, key.private.expose()).map_err(failed)?;
-        staged.place_new(out).map_err(failed)?;
+        {
+            // A signal waits until the file is there and can be removed.
+            let mut unfinished = unfinished.lock();
+            // Exposed to be written to the file that the user chose.
+            let staged = stage_new(out, key.private.expose()).map_err(failed)?;
+            staged.place_new(out).map_err(failed)?;
+            *unfinished = Some(out.to_owned());
+        }
         // Only now, since this cannot be taken back. If the public half is lost, the private one is not kept.
-        if let Err(message) = print_result(format!("{:#}\n", key.public).as_bytes()) {
-            std::fs::remove_file(out).map_err(|error| {
+        let printed = print_result(format!("{:#}\n", key.public).as_bytes()).and_then(|()| {
+            let file = unfinished.lock().take();
+            file.map(drop)
+                .ok_or_else(|| "interrupted; no key has been created".to_owned())
+        });
+        if let Err(message) = printed {
+            unfinished.remove().map_err(|error| {
                 format!(
                     "{message}, but {} cannot be removed: {error}",
                     out.display()
@@ -154,6 +176,22 @@ impl KeygenArgs {
             return Err(message);
         }
         Ok(key_pair_advice(out, algorithm, &key))
+    }
+}
+
+/// The file with a private key whose public half has yet to be printed.
+#[derive(Clone, Default)]
+struct UnfinishedKey(Arc<Mutex<Option<PathBuf>>>);
+
+impl UnfinishedKey {
+    fn lock(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the file, if there is one.
+    fn remove(&self) -> io::Result<()> {
+        let mut unfinished = self.lock();
+        unfinished.take().map_or(Ok(()), std::fs::remove_file)
     }
 }
 

@@ -138,11 +138,16 @@ impl Drop for HeldSignals {
 
 /// Ends this process at a signal, and kills the commands that it has started. It waits in a thread of its own, since a
 /// question blocks the runtime. Without that thread, a signal ends only this process.
+pub(super) fn end_at_signal() {
+    end_at_signal_after(|| ());
+}
+
+/// The same, with something to be done before.
 #[expect(
     clippy::disallowed_methods,
     reason = "a signal without a handler runs no destructors either, and the main thread may be blocked"
 )]
-pub(super) fn end_at_signal() {
+pub(super) fn end_at_signal_after(clean_up: impl FnOnce() + Send + 'static) {
     let (ready, is_ready) = mpsc::channel();
     // A hidden prompt may have switched off its echo.
     #[cfg(unix)]
@@ -169,6 +174,7 @@ pub(super) fn end_at_signal() {
         });
         if let Some(signal) = signal {
             credentials::kill_running_commands();
+            clean_up();
             #[cfg(unix)]
             if let Some(before) = terminal {
                 let now = rustix::termios::OptionalActions::Now;

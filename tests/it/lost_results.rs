@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Binary, Config, SECRET, Upstream, ask, get, token_answer, within};
+use crate::support::{Binary, Config, SECRET, Upstream, ask, get, token_answer, until, within};
 
 /// Commands that need no proxy.
 const OFFLINE: [&[&str]; 8] = [
@@ -237,5 +237,38 @@ fn keygen_creates_nothing_where_a_half_of_it_would_be_lost() {
         let (code, stderr) = keygen(directory.path(), "--caller ci --out ci.key", redirection);
         assert_eq!(code, Some(0), "{redirection}: {stderr}");
         assert!(directory.path().join("ci.key").exists());
+    }
+}
+
+/// The file is there while the public half waits for its reader; a signal then leaves neither.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_while_the_public_half_waits_leaves_no_private_key() {
+    use rustix::fs::{OFlags, fcntl_setfl};
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (_reader, full) = std::io::pipe().unwrap();
+        fcntl_setfl(&full, OFlags::NONBLOCK).unwrap();
+        while rustix::io::write(&full, &[0; 4096]).is_ok() {}
+        fcntl_setfl(&full, OFlags::empty()).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cupbearer"))
+            .args(["keygen", "--algorithm", "ES256", "--out", "key.pem"])
+            .current_dir(directory.path())
+            .stdout(full)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let key = directory.path().join("key.pem");
+        until("the private key", || key.exists()).await;
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut ended = None;
+        until("the end of the command", || {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        assert_eq!(ended.unwrap().code(), Some(code));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

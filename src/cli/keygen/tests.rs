@@ -17,11 +17,11 @@ fn the_key_of_a_caller_is_one_line_in_a_file_and_the_advice_is_configuration_wit
         ..args(&path)
     };
 
-    assert_eq!(caller.create(), Exit::Fine);
+    assert_eq!(caller.create(&UnfinishedKey::default()), Exit::Fine);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("cbk_") && text.ends_with('\n'), "{text}");
     assert_eq!(guard::parse_keys(text.as_bytes()).unwrap().len(), 1);
-    assert_eq!(caller.create(), Exit::Failed);
+    assert_eq!(caller.create(&UnfinishedKey::default()), Exit::Failed);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 
     let advice = caller_advice("ci", Some(&path));
@@ -46,10 +46,10 @@ fn an_existing_file_is_never_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
 
-    assert_eq!(args(&path).create(), Exit::Fine);
+    assert_eq!(args(&path).create(&UnfinishedKey::default()), Exit::Fine);
     let first = std::fs::read_to_string(&path).unwrap();
     assert!(first.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-    assert_eq!(args(&path).create(), Exit::Failed);
+    assert_eq!(args(&path).create(&UnfinishedKey::default()), Exit::Failed);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
 }
 
@@ -59,13 +59,13 @@ fn the_file_has_mode_600_and_a_symbolic_link_is_not_followed() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
-    assert_eq!(args(&path).create(), Exit::Fine);
+    assert_eq!(args(&path).create(&UnfinishedKey::default()), Exit::Fine);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(directory.path().join("elsewhere"), &link).unwrap();
-    assert_eq!(args(&link).create(), Exit::Failed);
+    assert_eq!(args(&link).create(&UnfinishedKey::default()), Exit::Failed);
     assert!(!directory.path().join("elsewhere").exists());
 }
 
@@ -103,7 +103,7 @@ fn the_lines_for_the_configuration_are_toml_for_every_path() {
 fn a_key_in_a_missing_folder_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing").join("key.pem");
-    assert_eq!(args(&path).create(), Exit::Failed);
+    assert_eq!(args(&path).create(&UnfinishedKey::default()), Exit::Failed);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
