@@ -249,7 +249,7 @@ async fn first_response(
     let (chosen_at_start, addresses): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(has_no_port);
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    let (mut cause, mut timed_out) = (String::new(), false);
+    let mut first_failure = None;
     for address in &addresses {
         let now = Instant::now();
         let share = deadline.saturating_duration_since(now) / untried;
@@ -261,14 +261,16 @@ async fn first_response(
         .await
         {
             Ok(response) => return Ok((address.clone(), response)),
-            Err(failure) => (cause, timed_out) = (failure.cause, failure.timed_out),
+            Err(failure) => {
+                first_failure.get_or_insert((address, failure));
+            }
         }
     }
-    match addresses.first() {
-        Some(first) => Err(AdminError::Unreachable {
-            address: first.to_string(),
-            cause,
-            timed_out,
+    match first_failure {
+        Some((address, failure)) => Err(AdminError::Unreachable {
+            address: address.to_string(),
+            cause: failure.cause,
+            timed_out: failure.timed_out,
             hint: match admin.unreadable {
                 Some(file) => format!(
                     "this is the default, since {file}: correct the file, or name the address of the running cupbearer \

@@ -13,11 +13,11 @@ pub(super) enum AdminError {
     Unreachable {
         /// The first address that was tried.
         address: String,
-        /// The error of the last address that was tried.
+        /// Its error.
         cause: String,
         /// What to check.
         hint: String,
-        /// Whether the last address did not respond in time.
+        /// Whether it did not respond in time.
         timed_out: bool,
     },
     /// Another program responds there.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::support::{
-    Binary, Config, SECRET, Upstream, answer, ask, get, token_answer, until, within,
+    Binary, Config, SECRET, Upstream, answer, ask, closed_port, get, token_answer, until, within,
 };
 
 /// Each command, with its exit code when it is not the configured proxy that responds.
@@ -560,6 +560,22 @@ async fn without_a_configuration_the_first_sentence_says_how_to_begin() {
             "{arguments:?}: {said}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_command_names_the_address_whose_error_it_gives() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "https://api.example.com", "localhost:0");
+    let port = closed_port().await;
+    let listen = format!("admin.listen=[\"127.0.0.1:{port}\", \"unix:/nonexistent/socket\"]");
+    let (code, stdout, stderr) = run(&["health", "--set", &listen], &file).await;
+    let said = stdout + &stderr;
+    assert_eq!(code, 1, "{said}");
+    let first = format!("no response from 127.0.0.1:{port}: ");
+    assert!(
+        said.contains(&first) && !said.contains("No such file"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
