@@ -292,21 +292,70 @@ fn escaped(text: &[u8]) -> Option<(char, usize)> {
     }
 }
 
-/// The references of HTML and XML that replace markup, which some servers leave without their semicolon.
+/// The references that replace markup, which some servers leave without their semicolon, and those that HTML has for
+/// the other ASCII signs.
 fn named_reference(text: &[u8]) -> Option<(char, usize)> {
-    const NAMES: [(&[u8], char); 5] = [
+    const OF_MARKUP: [(&[u8], char); 5] = [
         (b"&amp", '&'),
         (b"&lt", '<'),
         (b"&gt", '>'),
         (b"&quot", '"'),
         (b"&apos", '\''),
     ];
-    NAMES.into_iter().find_map(|(name, character)| {
+    let of_markup = OF_MARKUP.into_iter().find_map(|(name, character)| {
         let end = name.len();
         let begins = text.get(..end)?.eq_ignore_ascii_case(name);
         begins.then(|| (character, end + usize::from(text.get(end) == Some(&b';'))))
-    })
+    });
+    let of_sign = || {
+        OF_SIGNS.into_iter().find_map(|(name, character)| {
+            let end = 1 + name.len();
+            let begins = text.get(1..end)?.eq_ignore_ascii_case(name);
+            begins.then_some((character, end))
+        })
+    };
+    of_markup.or_else(of_sign)
 }
+
+/// Without the `&`.
+const OF_SIGNS: [(&[u8], char); 36] = [
+    (b"Tab;", '\t'),
+    (b"NewLine;", '\n'),
+    (b"excl;", '!'),
+    (b"num;", '#'),
+    (b"dollar;", '$'),
+    (b"percnt;", '%'),
+    (b"lpar;", '('),
+    (b"rpar;", ')'),
+    (b"ast;", '*'),
+    (b"midast;", '*'),
+    (b"plus;", '+'),
+    (b"comma;", ','),
+    (b"period;", '.'),
+    (b"sol;", '/'),
+    (b"colon;", ':'),
+    (b"semi;", ';'),
+    (b"equals;", '='),
+    (b"quest;", '?'),
+    (b"commat;", '@'),
+    (b"lsqb;", '['),
+    (b"lbrack;", '['),
+    (b"bsol;", '\\'),
+    (b"rsqb;", ']'),
+    (b"rbrack;", ']'),
+    (b"Hat;", '^'),
+    (b"lowbar;", '_'),
+    (b"UnderBar;", '_'),
+    (b"grave;", '`'),
+    (b"DiacriticalGrave;", '`'),
+    (b"lcub;", '{'),
+    (b"lbrace;", '{'),
+    (b"verbar;", '|'),
+    (b"vert;", '|'),
+    (b"VerticalLine;", '|'),
+    (b"rcub;", '}'),
+    (b"rbrace;", '}'),
+];
 
 #[cfg(test)]
 mod tests;

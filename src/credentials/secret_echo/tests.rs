@@ -229,3 +229,46 @@ fn a_secret_is_recognized_in_groups_of_digits_and_in_base64_with_escaped_line_br
     }
     assert!(!echo.is_in(b"at 12:30:45, 2026-11-30, added 403 bad dead beef cafe 1234 5678"));
 }
+
+#[test]
+fn a_secret_is_recognized_although_its_signs_are_escaped_by_name() {
+    for (sign, names) in [
+        ('!', &["excl"][..]),
+        ('#', &["num"]),
+        ('$', &["dollar"]),
+        ('%', &["percnt"]),
+        ('(', &["lpar"]),
+        (')', &["rpar"]),
+        ('*', &["ast", "midast"]),
+        ('+', &["plus"]),
+        (',', &["comma"]),
+        ('.', &["period"]),
+        ('/', &["sol"]),
+        (':', &["colon"]),
+        (';', &["semi"]),
+        ('=', &["equals"]),
+        ('?', &["quest"]),
+        ('@', &["commat"]),
+        ('[', &["lsqb", "lbrack"]),
+        ('\\', &["bsol"]),
+        (']', &["rsqb", "rbrack"]),
+        ('^', &["Hat"]),
+        ('_', &["lowbar", "UnderBar"]),
+        ('`', &["grave", "DiacriticalGrave"]),
+        ('{', &["lcub", "lbrace"]),
+        ('|', &["verbar", "vert", "VerticalLine"]),
+        ('}', &["rcub", "rbrace"]),
+    ] {
+        // No piece of it is free of the sign.
+        let secret = format!("Passw0rd{sign}Passw1rd{sign}Passw2rd");
+        let echo = echo(&secret);
+        for name in names {
+            let text = secret.replace(sign, &format!("&{name};"));
+            let nested = text.replace('&', "&amp;");
+            for text in [&text, &nested, &text.to_ascii_uppercase()] {
+                let page = format!("<title>{text}</title>");
+                assert!(echo.is_in(page.as_bytes()), "{page}");
+            }
+        }
+    }
+}
