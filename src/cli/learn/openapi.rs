@@ -48,6 +48,14 @@ pub(super) async fn named(
         return parse(&text, location, "/").map_err(|error| format!("{location} {error}"));
     }
     if !location.starts_with('/') {
+        if path.exists() {
+            let what = if path.is_dir() {
+                "is a directory"
+            } else {
+                "is not a regular file"
+            };
+            return Err(format!("--openapi: {location} {what}: name a file"));
+        }
         return Err(format!(
             "--openapi: {location} is neither a file nor a path of the API, which begins with a slash"
         ));

@@ -38,6 +38,25 @@ async fn a_document_that_does_not_exist_is_not_called_malformed() {
     assert!(responding.await.unwrap() > 0);
 }
 
+#[tokio::test]
+async fn what_exists_but_is_no_file_is_called_what_it_is() {
+    let key = Zeroizing::new("key".to_owned());
+    let client = ProxyClient {
+        address: ([127, 0, 0, 1], 1).into(), // not asked
+        key: &key,
+    };
+    let directory = named("src", &client).await.err().unwrap();
+    assert_eq!(directory, "--openapi: src is a directory: name a file");
+    if cfg!(target_os = "linux") {
+        let device = named("../../../../../../../../dev/null", &client).await;
+        let device = device.err().unwrap();
+        assert!(
+            device.contains("/dev/null is not a regular file: name a file"),
+            "{device}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_time_limit_of_a_search_holds_for_all_paths_together() {
     // The system accepts the connection, but nothing responds.
