@@ -96,8 +96,8 @@ pub use token::{
     SourceRole, TokenConfig, TokenOrigin,
 };
 pub use token_field::TokenField;
-pub(crate) use token_source::is_on_link;
 pub use token_source::{SOURCE_KEY, TokenPlace, TokenSource};
+pub(crate) use token_source::{is_confidential_field, is_confidential_name, is_on_link};
 pub use types::{
     AccessLog, AdminConfig, ApiHttp2, Config, LimitsConfig, LogConfig, LogFormat, NetworkConfig,
     RuntimeConfig, TlsConfig, UpstreamConfig,

@@ -96,3 +96,38 @@ pub(crate) fn is_on_link(url: &Url) -> bool {
             Some(Host::Domain(_)) | None => false,
         }
 }
+
+/// Whether a header field of the request contains a credential, as far as its name and its value tell.
+pub(crate) fn is_confidential_field(name: &str, value: &[u8]) -> bool {
+    const SCHEMES: [&[u8]; 2] = [b"bearer ", b"basic "];
+    let has_scheme = |scheme: &&[u8]| {
+        let start = value.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    is_confidential_name(name)
+        || bare_name(name).contains("token")
+        || SCHEMES.iter().any(has_scheme)
+}
+
+/// Whether a parameter of this name, or a header field, contains a credential.
+pub(crate) fn is_confidential_name(name: &str) -> bool {
+    const PARTS: [&str; 9] = [
+        "accesskey",
+        "apikey",
+        "authorization",
+        "cookie",
+        "credential",
+        "identityheader", // of Azure's App Service
+        "password",
+        "privatekey",
+        "secret",
+    ];
+    let name = bare_name(name);
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Its letters, in lower case.
+fn bare_name(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphabetic);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::config::{
     self, CallerConfig, ConfigProblems, InvalidConfig, Loaded, NamedSources, Overrides,
-    RequestSource, SecretForm, Surroundings,
+    RequestSource, SecretForm, Surroundings, TokenOrigin, TokenPlace, is_confidential_field,
 };
 use crate::credentials::{CertificateFiles, SecretSource, find_program};
 use crate::guard;
@@ -120,6 +120,8 @@ impl LeftOut {
 async fn examine_with(mut loaded: Loaded, left_out: LeftOut) -> Result<Loaded, ConfigProblems> {
     let (problems, warnings) = examine_sources(&loaded.named, left_out).await;
     loaded.warnings.extend(warnings);
+    let exposed = exposed_field(&loaded);
+    loaded.warnings.extend(exposed);
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -272,6 +274,30 @@ fn exposed_files(named: &NamedSources, requests: &[&RequestSource]) -> BTreeSet<
         .filter_map(CertificateFiles::exposed)
         .chain(requests.iter().filter_map(|one| one.source.exposed()))
         .collect()
+}
+
+/// A warning if a header field of `token.source` contains a credential, and others can read the configuration file.
+fn exposed_field(loaded: &Loaded) -> Option<String> {
+    let TokenOrigin::Source(source) = &loaded.config.token.origin else {
+        return None;
+    };
+    let TokenPlace::Http { headers, .. } = &source.place else {
+        return None;
+    };
+    let mut fields = headers.iter();
+    let is_confidential = |(name, value): &(&http::HeaderName, &http::HeaderValue)| {
+        is_confidential_field(name.as_str(), value.as_bytes())
+    };
+    let (name, _) = fields.find(is_confidential)?;
+    let file = loaded.file.clone()?;
+    // The variable or the flag may set it instead.
+    let set_in = loaded.named.source_of(config::SOURCE_KEY);
+    let is_in_file = set_in.starts_with(&*file.display().to_string());
+    let exposed = SecretSource::File(file).exposed().filter(|_| is_in_file)?;
+    Some(format!(
+        "{}: the header field {name} may contain a credential, and {exposed}",
+        config::SOURCE_KEY
+    ))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{InvalidValue, is_credential};
+use crate::config::{InvalidValue, is_confidential_field, is_confidential_name, is_credential};
+use crate::text::quoted;
 
 /// The flags for an authorization server, in whose place `token.source` stands.
 pub(super) const OF_SERVER: [&str; 17] = [
@@ -85,6 +86,39 @@ pub(super) fn pairs(
         }
     }
     pairs
+}
+
+/// That no header field contains a credential: other users can read the command line, and the file that is written.
+pub(super) fn reject_confidential_fields(
+    problems: &mut Vec<String>,
+    flag: &str,
+    fields: &[(String, String)],
+) {
+    let is_confidential =
+        |(name, value): &&(String, String)| is_confidential_field(name, value.as_bytes());
+    for (name, _) in fields.iter().filter(is_confidential) {
+        let remedy = "use --token-command with a program that reads it from a safe place";
+        problems.push(confidential(flag, name, remedy));
+    }
+}
+
+/// The same for a parameter of the token request.
+pub(super) fn reject_confidential_params(
+    problems: &mut Vec<String>,
+    flag: &str,
+    params: &[(String, String)],
+) {
+    for (name, _) in params.iter().filter(|(name, _)| is_confidential_name(name)) {
+        let remedy = "leave it out, and add it to token.params in the file, which only its owner may then read";
+        problems.push(confidential(flag, name, remedy));
+    }
+}
+
+fn confidential(flag: &str, name: &str, remedy: &str) -> String {
+    let name = quoted(name);
+    format!(
+        "{flag}: {name} may contain a credential, which other users could read on the command line and in the file: {remedy}"
+    )
 }
 
 /// A command as it would be typed into a shell, or as a list in TOML. It is run without a shell.

@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::flag_values::{OF_SERVER, command, file_flag, flag, pairs};
+use super::flag_values::{
+    OF_SERVER, command, file_flag, flag, pairs, reject_confidential_fields,
+    reject_confidential_params,
+};
 use super::identity::{
     ClientAuthMethod, GrantChoice, NewGrant, NewSource, SignInDevice, TypedToken,
 };
 use super::person_args::PersonArgs;
 use crate::config::paste::PastedApi;
+
+const HTTP_HEADER: &str = "--token-http-header";
 
 #[derive(Args, Debug, Clone, Default)]
 #[group(skip)]
@@ -175,6 +180,8 @@ impl IdentityArgs {
         );
         let grant = self.new_grant(key.clone(), problems).unwrap_or_default();
         let assertion = self.client_assertion_file.as_deref();
+        let params = pairs(problems, "--param", &self.param, '=');
+        reject_confidential_params(problems, "--param", &params);
         IdentityAnswers {
             source: self.new_source(api, problems),
             grant,
@@ -185,7 +192,7 @@ impl IdentityArgs {
                 .client_assertion_type
                 .as_ref()
                 .map(|kind| kind.trim().to_owned()),
-            params: pairs(problems, "--param", &self.param, '='),
+            params,
         }
     }
 
@@ -197,12 +204,8 @@ impl IdentityArgs {
         let words = self.token_command.as_deref();
         let words = flag(problems, "--token-command", words, command);
         let file = file_flag(problems, "--token-file", self.token_file.as_deref());
-        let headers = pairs(
-            problems,
-            "--token-http-header",
-            &self.token_http_header,
-            ':',
-        );
+        let headers = pairs(problems, HTTP_HEADER, &self.token_http_header, ':');
+        reject_confidential_fields(problems, HTTP_HEADER, &headers);
         let server = self.token_http.as_ref().map(|url| NewSource::Http {
             url: url.trim().to_owned(),
             headers,
@@ -259,7 +262,7 @@ impl IdentityArgs {
             (
                 !self.token_http_header.is_empty(),
                 self.token_http.is_some(),
-                "--token-http-header",
+                HTTP_HEADER,
                 "--token-http",
             ),
             (

@@ -57,6 +57,9 @@ pub(crate) fn config(values: &mut Values) -> Option<Config> {
         upstream.proxy = network.proxy.for_origin(&upstream.url);
     }
     let admin = admin(values);
+    if token.as_ref().is_some_and(TokenConfig::is_of_person) {
+        sign_in::warn_of_no_listener(values, admin.as_ref());
+    }
     let own = loops::listeners(listen.as_ref(), admin.as_ref());
     loops::reject(values, &own, token.as_ref(), network.as_ref());
     reject_spiffe_without_authorities(values, upstream.as_ref(), network.as_ref());

@@ -6,6 +6,7 @@ use crate::config::guard::GuardConfig;
 use crate::config::keys::{self, KEYS};
 use crate::config::listen::Listen;
 use crate::config::sign_in::{LoginSharing, SignInConfig, login_url};
+use crate::config::types::AdminConfig;
 use crate::config::values::Values;
 use crate::vendor::advanced_services;
 
@@ -61,6 +62,16 @@ pub(super) fn warn_of_login_url(values: &mut Values) {
     if values.is_set(LOGIN_URL) {
         values.warn(format!(
             "{LOGIN_URL} is set, but token.grant does not use it"
+        ));
+    }
+}
+
+/// The sign-in reaches the proxy by its admin listener only. A session in `token.store` needs none.
+pub(super) fn warn_of_no_listener(values: &mut Values, admin: Option<&AdminConfig>) {
+    if admin.is_some_and(|admin| admin.listen.is_empty()) {
+        let path = keys::ADMIN_LISTEN.path();
+        values.warn(format!(
+            "{path} is \"off\", so nobody can sign in to this proxy: set it to an address such as \"localhost:6750\""
         ));
     }
 }

@@ -148,3 +148,27 @@ fn a_token_of_another_environment_is_doubtful() {
     assert!(doubts(serde_json::json!("dev-tls-admin")).contains("one string"));
     assert!(doubts(serde_json::Value::Null).contains("not an array"));
 }
+
+#[test]
+fn a_person_who_could_not_sign_in_for_want_of_a_listener_is_a_warning() {
+    let paste = "token.grant = \"paste\"\n";
+    let browser = "token.grant = \"authorization_code\"\ntoken.issuer = \"https://as.example.com\"\n\
+                   token.client_id = \"id\"\ntoken.auth = \"none\"\n";
+    let device = browser.replace("authorization_code", "device_code");
+    for person in [paste, browser, &device] {
+        let text = format!("upstream.url = \"https://api.example.com\"\n{person}");
+        assert_eq!(loaded(&text).warnings, [""; 0], "{text}");
+        let text = format!("admin.listen = \"off\"\n{text}");
+        let warnings = loaded(&text).warnings;
+        let [warning] = &warnings[..] else {
+            panic!("{text}: {warnings:?}")
+        };
+        assert!(
+            warning.starts_with("admin.listen is \"off\", so nobody can sign in to this proxy"),
+            "{warning}"
+        );
+    }
+    let machine = "admin.listen = \"off\"\nupstream.url = \"https://api.example.com\"\n\
+                   token.source = { file = \"/run/token\" }\n";
+    assert_eq!(loaded(machine).warnings, [""; 0]);
+}

@@ -370,3 +370,37 @@ async fn an_assertion_without_an_issuer_is_reported() {
         );
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_credential_in_a_field_of_the_source_is_a_warning_if_others_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.toml");
+    let source = "{ http = \"http://127.0.0.1:1/\", headers = { NAME = \"hunter2\" } }";
+    for (name, mode, is_warned) in [
+        ("Authorization", 0o644, true),
+        ("X-IDENTITY-HEADER", 0o644, true),
+        ("Authorization", 0o600, false),
+        ("Metadata", 0o644, false),
+    ] {
+        let source = source.replace("NAME", name);
+        let text = format!("upstream.url = \"https://api.example.com\"\ntoken.source = {source}\n");
+        std::fs::write(&file, text).unwrap();
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&file, permissions).unwrap();
+        let overrides = Overrides {
+            file: Some(file.clone()),
+            ..Overrides::default()
+        };
+        let loaded = load(&overrides, &Surroundings::default()).await;
+        let warnings = loaded.ok().unwrap().warnings.join("\n");
+        assert!(!warnings.contains("hunter2"), "{warnings}");
+        let warning = "token.source: the header field ";
+        assert_eq!(
+            warnings.contains(warning),
+            is_warned,
+            "{name} {mode:o}: {warnings}"
+        );
+    }
+}

@@ -253,3 +253,62 @@ fn without_a_terminal_the_flags_that_are_missing_are_named() {
         assert_refused(words, problem);
     }
 }
+
+#[test]
+fn a_credential_is_not_taken_from_the_command_line_and_not_quoted() {
+    for field in [
+        "Authorization: hunter2-value",
+        "proxy-authorization: hunter2-value",
+        "Cookie: a=hunter2-value",
+        "X-Api-Key: hunter2-value",
+        "X-Vault-Token: hunter2-value",
+        "X-IDENTITY-HEADER: hunter2-value",
+        "X-Other: Bearer hunter2-value",
+        "X-Other: basic hunter2-value",
+    ] {
+        let header = format!("--token-http-header={field}");
+        let args = command_line(&["--token-http=http://127.0.0.1/", &header]);
+        let said = usage_of(&args.unwrap());
+        assert!(
+            said.contains("may contain a credential, which other users could read")
+                && !said.contains("hunter2"),
+            "{field}: {said}"
+        );
+    }
+    for name in ["password", "api_key", "Client-Secret"] {
+        let param = format!("--param={name}=hunter2-value");
+        let words = [
+            "--assertion-file=a",
+            "--auth=none",
+            "--client-id=id",
+            SERVER,
+            &param,
+        ];
+        let said = usage_of(&command_line(&words).unwrap());
+        assert!(
+            said.contains("may contain a credential") && !said.contains("hunter2"),
+            "{name}: {said}"
+        );
+    }
+    for words in [
+        [
+            "--token-http=http://127.0.0.1/",
+            "--token-http-header=Metadata-Flavor: Google",
+        ],
+        [
+            "--token-http=http://127.0.0.1/",
+            "--token-http-header=Metadata: true",
+        ],
+    ] {
+        let said = usage_of(&command_line(&words).unwrap());
+        assert!(said.starts_with("accepted: "), "{words:?}: {said}");
+    }
+    let words = [
+        "--assertion-file=a",
+        "--auth=none",
+        SERVER,
+        "--param=token_format=jwt",
+    ];
+    let said = usage_of(&command_line(&words).unwrap());
+    assert!(said.starts_with("accepted: "), "{said}");
+}
