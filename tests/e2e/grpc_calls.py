@@ -4,6 +4,7 @@ Prints, as JSON, what a unary call and a call that streams in both directions en
 all metadata.
 """
 
+import faulthandler
 import json
 import sys
 
@@ -19,6 +20,8 @@ def ended(call, finish):
     return {"code": call.code().name, "number": call.code().value[0], "details": call.details(), "metadata": dict(metadata)}
 
 
+# Longer than both calls may take: says where it waits.
+faulthandler.dump_traceback_later(90, exit=True)
 _, port, method, *key = sys.argv
 sent = [("x-cupbearer-key", key[0])] if key else []
 with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:

@@ -78,7 +78,7 @@ function note(context, state) {
   for (const secret of [sent.code, sent.code_verifier, sent.device_code, sent.refresh_token, sent.token]) if (secret) registerToken(secret);
   const granted = context.body ?? {};
   for (const token of [granted.access_token, granted.refresh_token, granted.id_token]) if (token) registerToken(token);
-  state.requests.push({ path: context.path, grant: sent.grant_type, status: context.status, error: granted.error, refreshToken: granted.refresh_token, at: Date.now() });
+  state.requests.push({ path: context.path, grant: sent.grant_type, status: context.status, error: granted.error, refreshToken: granted.refresh_token, token: sent.token, at: Date.now() });
 }
 
 function configuration({ redirectUrl, lifetimeS, refreshes, device }) {
