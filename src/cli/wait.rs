@@ -44,6 +44,7 @@ impl WaitArgs {
         let invocation = Invocation::new(before, &self.settings);
         let start = Instant::now();
         let mut has_said = false;
+        let mut known = None;
         loop {
             let left = self.max.saturating_sub(start.elapsed());
             let (line, exit) = match ready(&invocation, left.clamp(PAUSE, TIME_LIMIT)).await {
@@ -56,8 +57,14 @@ impl WaitArgs {
                     say(&format!("cupbearer wait: {error}"));
                     return Exit::Configuration;
                 }
-                Err(error) => (error.to_string(), Exit::Unreachable),
+                Err(error) => {
+                    // The last attempt may be too short for an answer.
+                    let was_cut = left < TIME_LIMIT && error.has_timed_out();
+                    let known = known.take().filter(|_| was_cut);
+                    known.unwrap_or_else(|| (error.to_string(), Exit::Unreachable))
+                }
             };
+            known = Some((line.clone(), exit));
             let waited = start.elapsed();
             if waited >= self.max {
                 say(&format!(
