@@ -149,8 +149,18 @@ fn with_keys(lines: &str) -> Guard {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let read = KeyWatch::load(callers, None);
-        drop(runtime.expect("a runtime").block_on(read));
+        runtime.expect("a runtime").block_on(async {
+            let (_may_ask, may_ask) = tokio::sync::watch::channel(true);
+            let (loaded, are_loaded) = tokio::sync::oneshot::channel();
+            let watch = KeyWatch::new(callers, None, may_ask);
+            let loaded = move || {
+                let _ = loaded.send(());
+            };
+            tokio::select! {
+                _ = watch.run(loaded) => {}
+                _ = are_loaded => {}
+            }
+        });
     }
     guard
 }
