@@ -30,8 +30,10 @@ pub(super) struct Change {
 pub(super) struct Examination {
     pub(super) change: Change,
     pub(super) guards: Guards,
-    /// When its guards must admit requests too, if they are new.
-    pub(super) restricts_at: Option<Instant>,
+    /// When it has taken long: what must not wait for its end applies then.
+    pub(super) is_long_at: Option<Instant>,
+    /// Whether its guards, which are new, must admit requests from then on too.
+    pub(super) restricts: bool,
     /// Whether they do, and what else restricted requests before.
     pub(super) has_restricted: bool,
     pub(super) earlier: Option<Guards>,
@@ -49,11 +51,9 @@ pub(super) async fn examined(examination: &mut Option<Examination>) -> Result<Ex
     }
 }
 
-/// Waits until the guards of the configuration that is examined must apply.
-pub(super) fn restriction_due(
-    examination: Option<&Examination>,
-) -> impl Future<Output = ()> + use<> {
-    let at = examination.and_then(|one| one.restricts_at);
+/// Waits until the examination has taken long.
+pub(super) fn taking_long(examination: Option<&Examination>) -> impl Future<Output = ()> + use<> {
+    let at = examination.and_then(|one| one.is_long_at);
     async move {
         match at {
             Some(at) => tokio::time::sleep_until(at).await,

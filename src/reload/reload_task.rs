@@ -6,9 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::examination::{
-    Change, EXAMINATION_GRACE, Examination, Examined, examined, restriction_due,
-};
+use super::examination::{Change, EXAMINATION_GRACE, Examination, Examined, examined, taking_long};
 use super::file_watch::{FileWatch, ReloadTrigger};
 use super::followed_files::{files_of, union, with_contents};
 use super::pending_reload::{PendingReload, first_token};
@@ -83,11 +81,11 @@ impl ReloadTask {
     /// Never returns.
     pub(super) async fn run(mut self) {
         loop {
-            let restriction_due = restriction_due(self.examination.as_ref());
+            let taking_long = taking_long(self.examination.as_ref());
             tokio::select! {
                 trigger = self.watch.next(self.reports.is_rejected()) => self.reload(trigger).await,
                 outcome = examined(&mut self.examination) => self.finish(outcome).await,
-                () = restriction_due => self.restrict_early(),
+                () = taking_long => self.apply_early().await,
                 () = first_token(&mut self.pending, &self.target) => self.apply_pending().await,
             }
         }
@@ -231,7 +229,6 @@ impl ReloadTask {
             .then(|| self.target.secret_ownership(loaded.digests.clone()));
         // One that was rejected changes nothing when it is tried again.
         let is_known = self.rejected_settings.as_ref() == Some(&change.settings);
-        let restricts_at = (plan.guard() && !is_known).then(|| Instant::now() + EXAMINATION_GRACE);
         let examine = Arc::clone(&self.target.hooks.examine);
         let prepared_guards = guards.clone();
         let outcome = async move {
@@ -248,7 +245,8 @@ impl ReloadTask {
         self.examination = Some(Examination {
             change,
             guards,
-            restricts_at,
+            is_long_at: Some(Instant::now() + EXAMINATION_GRACE),
+            restricts: plan.guard() && !is_known,
             has_restricted: false,
             earlier: None,
             outcome: Box::pin(outcome),
@@ -256,11 +254,15 @@ impl ReloadTask {
         Ok(())
     }
 
-    /// The examination takes long: what the new configuration forbids applies before it ends. What an earlier one
-    /// forbids stays forbidden meanwhile, since the new one may turn out to be invalid.
-    fn restrict_early(&mut self) {
-        if let Some(examination) = &mut self.examination {
-            examination.restricts_at = None;
+    /// The examination takes long: what the new configuration forbids applies before it ends, and so do certificates
+    /// and authorities that were replaced in their files. What an earlier one forbids stays forbidden meanwhile, since
+    /// the new one may turn out to be invalid.
+    async fn apply_early(&mut self) {
+        let Some(examination) = &mut self.examination else {
+            return;
+        };
+        examination.is_long_at = None;
+        if examination.restricts {
             examination.has_restricted = true;
             examination.earlier = self.restriction.take();
             let guards = match &examination.earlier {
@@ -270,6 +272,7 @@ impl ReloadTask {
             self.target.live_config.restrict(&guards);
             self.restriction = Some(guards);
         }
+        self.renew_certificates(Unusable::IsKnown).await;
     }
 
     /// Ends an examination without a result, and returns whether there was one. What it forbids already stays forbidden

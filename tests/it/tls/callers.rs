@@ -292,7 +292,16 @@ async fn other_authorities_count_while_the_configuration_file_is_invalid() {
     other_authorities("drian = 1\n").await;
 }
 
-/// The authorities are replaced after these lines have been written to the file.
+#[cfg(unix)]
+#[tokio::test]
+async fn other_authorities_do_not_wait_for_the_program_of_another_callers_key() {
+    other_authorities(SLOW_KEY).await;
+}
+
+/// Another caller, whose key is printed at once only until there is a file `slow`.
+const SLOW_KEY: &str = "guard.callers.slow.key.command = [\"sh\", \"-c\", \"test ! -e FOLDER/slow || sleep 60; echo the-key-of-slow-000001\"]\n";
+
+/// The authorities are replaced after these lines have been written to the file, or while that program runs.
 async fn other_authorities(more: &str) {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = ServerFiles::new(&servers.server("first"));
@@ -303,7 +312,14 @@ async fn other_authorities(more: &str) {
         Upstream::answering(token_answer()).await,
     );
     let lines = configuration(&files, &api, &tokens);
-    let text = format!("{lines}guard.callers.orders.san = \"{ID}\"\n");
+    let is_slow = more == SLOW_KEY;
+    let folder = files.path("").display().to_string();
+    let slow = if is_slow {
+        SLOW_KEY.replace("FOLDER/", &folder)
+    } else {
+        String::new()
+    };
+    let text = format!("{lines}guard.callers.orders.san = \"{ID}\"\n{slow}");
     let proxy = ReloadingProxy::start(files.path("cupbearer.toml"), &text);
     let address = proxy.running.addresses[0];
     let issued = clients.client(vec![uri(ID)], in_the_year_4000());
@@ -319,7 +335,9 @@ async fn other_authorities(more: &str) {
     let kind = resumed.get_ref().1.handshake_kind();
     assert_eq!(kind, Some(rustls::HandshakeKind::Resumed));
 
-    if !more.is_empty() {
+    if is_slow {
+        std::fs::write(files.path("slow"), "").unwrap();
+    } else if !more.is_empty() {
         proxy.replace(&format!("{more}{text}"));
         until("it is rejected", || !proxy.notes().is_empty()).await;
     }
