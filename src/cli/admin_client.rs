@@ -176,8 +176,8 @@ impl AdminListener {
         }
     }
 
-    /// A cupbearer that does not admit this user does not say which configuration it runs. It may be that of our own
-    /// user, whom `guard.local_users` need not list; that of another user is not accepted.
+    /// A cupbearer that does not admit this user does not say which configuration it runs. It is accepted if it runs as
+    /// this user, which `guard.local_users` need not list.
     async fn check_admission(&self) -> Result<(), AdminError> {
         if self.is_chosen || !refuses_user(&self.response) {
             return Ok(());

@@ -1,5 +1,5 @@
 //! The question whether someone else is to be signed in than before. A person answers it where the sign-in is shown: in
-//! the browser, or on this terminal if there is none.
+//! the browser, or on this terminal if the sign-in needs no browser here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 

@@ -21,19 +21,22 @@ use crate::text::{Unprintable, sanitize, shorten};
 
 /// A verifier whose errors say what is wrong with the certificate.
 #[derive(Debug)]
-pub(super) struct ExplainingVerifier<V> {
-    platform: V,
+pub(super) struct ExplainingVerifier {
+    inner: Arc<dyn ServerCertVerifier>,
     /// The certificates of `network.ca_file`.
     pinned: Vec<CertificateDer<'static>>,
 }
 
-impl<V> ExplainingVerifier<V> {
-    pub(super) fn new(platform: V, pinned: Vec<CertificateDer<'static>>) -> Self {
-        Self { platform, pinned }
+impl ExplainingVerifier {
+    pub(super) fn new(
+        inner: Arc<dyn ServerCertVerifier>,
+        pinned: Vec<CertificateDer<'static>>,
+    ) -> Self {
+        Self { inner, pinned }
     }
 }
 
-impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
+impl ServerCertVerifier for ExplainingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -42,7 +45,7 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.platform.verify_server_cert(
+        let verified = self.inner.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -69,7 +72,7 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.platform.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -78,11 +81,11 @@ impl<V: ServerCertVerifier> ServerCertVerifier for ExplainingVerifier<V> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.platform.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.platform.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 
 use super::certificate::issuer_and_end;
-use super::system_verifier::SystemVerifier;
+use super::system_verifier::system_verifier;
 use super::tls::http2_connector;
 use super::tls_failure::TlsFailure;
 
@@ -83,10 +83,10 @@ impl AcceptedCertificate {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .ok();
-        let machine = SystemVerifier::new(Vec::new(), &provider).ok();
+        let machine = system_verifier(Vec::new(), &provider).ok();
         let trust = if is_known_to(public.as_deref().map(|verifier| verifier as _)) {
             TrustSource::Public
-        } else if is_known_to(machine.as_ref().map(|verifier| verifier as _)) {
+        } else if is_known_to(machine.as_deref().map(|verifier| verifier as _)) {
             TrustSource::Machine
         } else {
             TrustSource::CaFile

@@ -15,7 +15,7 @@ use super::ca_file::{CaFileError, read_ca_file};
 use super::certificate::ExplainingVerifier;
 use super::named_server::{NamedServerVerifier, SpiffeVerifier};
 use super::system_store::store_warnings;
-use super::system_verifier::SystemVerifier;
+use super::system_verifier::system_verifier;
 use super::tls_words::tls_words;
 use crate::config::{CertificateName, Config, NetworkConfig, UpstreamConfig};
 use crate::credentials::{CertificateFiles, CertificateFilesError, has_same_holder, not_after};
@@ -102,9 +102,9 @@ pub fn client_config_for(config: &Config) -> Result<rustls::ClientConfig, TlsSet
 fn verifier(
     network: &NetworkConfig,
     provider: &Arc<CryptoProvider>,
-) -> Result<ExplainingVerifier<SystemVerifier>, TlsSetupError> {
+) -> Result<ExplainingVerifier, TlsSetupError> {
     let pinned = authorities(network)?;
-    let system = SystemVerifier::new(pinned.clone(), provider).map_err(no_roots)?;
+    let system = system_verifier(pinned.clone(), provider).map_err(no_roots)?;
     Ok(ExplainingVerifier::new(system, pinned))
 }
 
@@ -137,7 +137,7 @@ pub fn upstream_tls(
     let verifier: Arc<dyn ServerCertVerifier> = match san {
         CertificateName::Uri(uri) => {
             let spiffe = SpiffeVerifier::new(authorities(network)?, uri.clone(), &provider);
-            Arc::new(ExplainingVerifier::new(spiffe, Vec::new()))
+            Arc::new(ExplainingVerifier::new(Arc::new(spiffe), Vec::new()))
         }
         CertificateName::Dns(name) => {
             let name = ServerName::DnsName(name.clone());

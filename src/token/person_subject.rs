@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::jwt::{DecodedToken, decode};
 
-/// Who a token was issued to, as a server knows that person. The client is none: many persons may use it.
+/// Who a token was issued to, as a server knows that person. A client id does not say that: many people may use one
+/// client.
 pub(super) fn subject_in(token: &DecodedToken) -> Option<String> {
     let subject = match token.claims.get("sub")? {
         Value::String(text) => text.clone(),

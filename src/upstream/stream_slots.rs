@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub(super) const MOST_STREAMS: u32 = 100;
 
 /// How many streams of one connection may end before their responses. Servers count the streams that their clients
-/// cancel (CVE-2023-44487), and end the others too when there are too many: the strictest known limit is some hundreds.
+/// cancel (CVE-2023-44487), and end the others too when there are too many: Node by default after 1,000 at once.
 const MOST_CANCELLED: u32 = 100;
 
 /// The streams of one connection.
