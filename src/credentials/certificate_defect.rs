@@ -1,4 +1,4 @@
-//! Why one certificate, or the key of one, cannot be used.
+//! Why one certificate cannot be used.
 
 use memchr::memmem;
 use rustls::pki_types::CertificateDer;
@@ -70,7 +70,6 @@ impl CertificateDefect {
         let mut critical = extensions.into_iter().flatten().filter(|one| one.critical);
         match critical.find(|one| !KNOWN_EXTENSIONS.contains(&one.extn_id)) {
             Some(unknown) => Self::CriticalExtension(unknown.extn_id),
-            None if has_unnamed_curve(der) => Self::UnnamedCurve,
             None => Self::NotAccepted,
         }
     }
@@ -87,10 +86,9 @@ const KNOWN_EXTENSIONS: [ObjectIdentifier; 6] = [
     ObjectIdentifier::new_unwrap("2.5.29.37"),
 ];
 
-/// Whether the DER of a key or certificate describes a curve by its parameters. Only these name the kind of its field:
+/// Whether the DER of a certificate describes a curve by its parameters. Only these name the kind of its field:
 /// `prime-field` or `characteristic-two-field` (RFC 3279 2.3.5).
-#[must_use]
-pub fn has_unnamed_curve(der: &[u8]) -> bool {
+pub(super) fn has_unnamed_curve(der: &[u8]) -> bool {
     const PRIME_FIELD: [u8; 9] = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1];
     const BINARY_FIELD: [u8; 9] = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 2];
     [PRIME_FIELD, BINARY_FIELD]

@@ -136,14 +136,6 @@ pub enum CertificateFilesError {
         /// The error of rustls.
         source: Box<rustls::Error>,
     },
-    /// TLS names its curves (RFC 8422 5.1.1), and so must the key.
-    #[error("the key in {} is on an elliptic curve that is described by parameters instead of its name", path.display())]
-    UnnamedCurve {
-        /// The configuration key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-    },
     /// The certificate and the key are valid but do not belong together.
     #[error("{} is not the key of the first certificate in {}", path.display(), cert.display())]
     KeyMismatch {
@@ -166,7 +158,6 @@ impl CertificateFilesError {
             | Self::OldVersion { key, .. }
             | Self::NoKey { key, .. }
             | Self::UnusableKey { key, .. }
-            | Self::UnnamedCurve { key, .. }
             | Self::KeyMismatch { key, .. } => key,
         }
     }
@@ -184,9 +175,6 @@ impl CertificateFilesError {
             }
             Self::UnusableKey { .. } => {
                 "use an RSA key of at least 2048 bits, or one on P-256, P-384, P-521 or Ed25519".to_owned()
-            }
-            Self::UnnamedCurve { .. } => {
-                "convert it with `openssl pkey -in FILE -ec_param_enc named_curve -out NEW`".to_owned()
             }
             Self::NoKey { .. } => {
                 "export the key as PEM; `openssl pkey -in FILE -out NEW` removes a passphrase"
@@ -280,7 +268,6 @@ impl CertificateFiles {
         let private = self.read_key()?;
         let count = chain.len();
         let first = chain.first().cloned();
-        let is_unnamed = has_unnamed_curve(private.secret_der());
         CertifiedKey::from_der(chain, private, provider).map_err(|source| {
             let unusable = |defect| CertificateFilesError::NoCertificate {
                 key: cert_key,
@@ -310,10 +297,6 @@ impl CertificateFiles {
                 rustls::Error::InvalidCertificate(_) => {
                     unusable(CertificateDefect::of_rejected(&der.into()))
                 }
-                _ if is_unnamed => CertificateFilesError::UnnamedCurve {
-                    key,
-                    path: path.clone(),
-                },
                 source => CertificateFilesError::UnusableKey {
                     key,
                     path: path.clone(),

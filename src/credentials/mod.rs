@@ -34,7 +34,7 @@ mod stderr_line;
 #[cfg(test)]
 pub(crate) use bounded_read::hanging::HangingFile;
 pub use bounded_read::{FILE_TIMEOUT, read_within};
-pub use certificate_defect::{CertificateDefect, has_unnamed_curve};
+pub use certificate_defect::CertificateDefect;
 pub use certificate_files::{
     CertificateFiles, CertificateFilesError, EXPIRY_NOTICE, PresentedTo, chain_end, not_after,
 };

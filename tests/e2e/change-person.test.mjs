@@ -104,6 +104,7 @@ test("only the browser that has signed in, with its own form, can confirm the ch
     ["another confirmation", "303", ...withCookie, ...other],
     ["no confirmation", "303", ...withCookie, "--data", "answer=replace"],
     ["two confirmations", "303", ...withCookie, ...form, ...other],
+    ["two confirmations, the right one last", "303", ...withCookie, ...other, ...form],
     ["no answer", "303", ...withCookie, "--data", `confirmation=${confirmation}`],
     ["a page of another port", "303", ...withCookie, "--header", "Origin: http://127.0.0.1:1", ...form],
     ["a page of the same site", "303", ...withCookie, "--header", "Sec-Fetch-Site: same-site", ...form],

@@ -323,6 +323,30 @@ async fn wait_gives_up_in_time_even_if_every_address_hangs() {
 }
 
 #[tokio::test]
+async fn wait_gives_the_last_answer_if_its_last_attempt_is_too_short_for_one() {
+    let (port, mut listeners) = hung();
+    let directory = tempfile::tempdir().unwrap();
+    let admin = format!("127.0.0.1:{port}");
+    let file = configuration(directory.path(), "https://api.example.com", &admin);
+    let first = listeners.remove(0);
+    let answered = std::thread::spawn(move || {
+        let (mut stream, _) = first.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            .unwrap();
+        first // it answers nothing else
+    });
+    let (code, _, stderr) = run(&["wait", "--max", "1s"], &file).await;
+    let _hung = answered.join().unwrap();
+    assert_eq!(code, 5, "{stderr}");
+    assert!(
+        stderr.contains("not ready after 1s: what responds at") && !stderr.contains("in time"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
 async fn with_a_file_that_cannot_be_read_every_command_rejects_a_proxy_that_does_not_say_the_same()
 {
     let upstream = Upstream::echoing().await;

@@ -624,6 +624,35 @@ async fn a_reload_runs_the_command_of_a_key_only_once_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_caller_whose_command_fails_after_the_examination_keeps_its_key() {
+    let scene = Scene::new().await;
+    let (limit, once) = (scene.file("limit"), scene.file("once"));
+    let command = format!(
+        "test ! -e '{}' || rm '{}' || exit 1; cat '{}'",
+        limit.display(),
+        once.display(),
+        scene.file("key").display()
+    );
+    let caller = format!("guard.callers.ci.key = {{ command = [\"sh\", \"-c\", {command:?}] }}\n");
+    let proxy = ReloadingProxy::preflighted(scene.file("cupbearer.toml"), &scene.text(&caller));
+    within("the first token", proxy.running.tokens().obtained()).await;
+    let status = async |path: &str| {
+        let keyed = format!("\r\nX-Cupbearer-Key: {CALLER_KEY}\r\n\r\n");
+        let request = get(path).replace("\r\n\r\n", &keyed);
+        ask(proxy.running.addresses[0], request).await.status
+    };
+    while status("/a").await != 200 {}
+    for file in [&once, &limit] {
+        std::fs::write(file, "").unwrap();
+    }
+    proxy.replace(&scene.text(&format!("{caller}guard.deny = [\"GET /never/**\"]\n")));
+    until("it is in use", || proxy.applied() == 1).await;
+    assert!(!once.exists(), "the examination has run it");
+    assert_eq!(status("/a").await, 200);
+    assert_eq!(status("/never/x").await, 403);
+}
+
+#[tokio::test]
 async fn a_background_task_that_has_stopped_makes_the_proxy_unready_and_is_named() {
     let scene = Scene::new().await;
     let proxy = scene.start("").await;

@@ -47,19 +47,21 @@ async fn a_read_that_is_no_longer_wanted_counts_as_hanging_too() {
 
 #[tokio::test]
 async fn of_two_threads_that_read_the_same_file_the_first_to_end_does_not_hide_the_other() {
-    let path = Path::new("/two/read/it");
-    let (respond_first, first) = mpsc::channel::<()>();
-    let (respond_second, second) = mpsc::channel::<()>();
-    let (one, other) = tokio::join!(
-        read_within(SHORT, path, move || first.recv()),
-        read_within(SHORT, path, move || second.recv())
-    );
-    assert!(one.is_err() && other.is_err());
-    drop(respond_second);
-    // Time for that thread to end: the other one hangs whatever happens, so this cannot fail by chance.
-    for _ in 0..10 {
-        assert!(read_within(LONG, path, || ()).await.is_err());
-        tokio::time::sleep(SHORT / 10).await;
+    for (path, ended) in [("/the/first/ends", 0), ("/the/second/ends", 1)] {
+        let path = Path::new(path);
+        let (respond_first, first) = mpsc::channel::<()>();
+        let (respond_second, second) = mpsc::channel::<()>();
+        let (one, other) = tokio::join!(
+            read_within(SHORT, path, move || first.recv()),
+            read_within(SHORT, path, move || second.recv())
+        );
+        assert!(one.is_err() && other.is_err());
+        let mut hanging = vec![respond_first, respond_second];
+        drop(hanging.remove(ended));
+        // Time for that thread to end: the other one hangs whatever happens, so this cannot fail by chance.
+        for _ in 0..10 {
+            assert!(read_within(LONG, path, || ()).await.is_err());
+            tokio::time::sleep(SHORT / 10).await;
+        }
     }
-    drop(respond_first);
 }

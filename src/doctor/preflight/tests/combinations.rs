@@ -259,3 +259,20 @@ async fn a_problem_of_one_file_does_not_hide_one_of_another() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_invalid_file_of_authorities_is_not_missing_too() {
+    let directory = directory();
+    let invalid = fault(
+        &[
+            ("tls.cert_file", "'DIR/cert'"),
+            ("tls.client_ca_file", "5"),
+            ("tls.key_file", "'DIR/cert'"),
+            ("tls.require_client", "true"),
+        ],
+        "tls.client_ca_file",
+    );
+    let found = reported(&[vec![&invalid]], directory.path()).await;
+    let has = |key: &str| found.iter().any(|found| found == key);
+    assert!(has(invalid.key) && !has("tls.require_client"), "{found:?}");
+}
