@@ -96,6 +96,7 @@ testInNamespace("with the shipped sidecar file a client of another user gets a 2
   const etc = join(directory, "etc");
   mkdirSync(etc);
   cpSync(join(ROOT, "config/sidecar/sidecar.toml"), join(etc, "cupbearer.toml"));
+  chownSync(join(etc, "cupbearer.toml"), 1234, 1234); // a mounted file may be anyone's
   const container = runImage(scene, directory, image, { env, mounts: [...mounts, [etc, "/etc/cupbearer"]] });
   const probe = (...more) => container.exec([...image.config.Healthcheck.Test.slice(1), ...more]);
   await until(async () => (await probe("--ready")).code === 0, `not ready: ${container.output()}`);
