@@ -13,7 +13,7 @@ use super::status_api::{DeviceCode, SignInResult};
 use super::view::ProxyView;
 use crate::login::LoginNotStarted;
 use crate::text::error_chain;
-use crate::token::{PasteError, SignOut, SignedIn, Tokens};
+use crate::token::{PasteError, SignedIn, Tokens};
 
 /// What a person orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,12 +226,11 @@ async fn sign_out(view: &ProxyView, tokens: &Tokens) -> Result<Option<String>, P
     let signed_out = tokens.sign_out()?;
     let live = (view.tokens)();
     let of_live = live.is_sign_in().then(|| live.sign_out()).transpose()?;
-    let of_live = of_live.map(SignOut::revoke);
-    let mut problem = signed_out.revoke().await;
-    if let Some(of_live) = of_live {
-        problem = problem.or(of_live.await);
-    }
-    Ok(problem)
+    let signed_out = match of_live {
+        Some(of_live) => signed_out.and(of_live),
+        None => signed_out,
+    };
+    Ok(signed_out.revoke().await)
 }
 
 /// The proxy with this name, or the only one that a person signs in to.

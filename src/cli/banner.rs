@@ -121,14 +121,18 @@ fn other_urls(scheme: OwnScheme, addresses: &[SocketAddr], url: &str) -> String 
     }
 }
 
-/// The last line: until when the token is valid, or why no token has been granted.
-pub(super) fn token_line(snapshot: &Snapshot) -> String {
+/// The last line: until when the token is valid, or why no token has been granted. `flags` lead another command to this
+/// process, if it has been started with such flags.
+pub(super) fn token_line(snapshot: &Snapshot, flags: Option<&str>) -> String {
     if let Some(sign_in) = snapshot
         .sign_in
         .as_ref()
         .filter(|one| one.needs_person && one.signed_in.is_none())
     {
-        return format!("  token        none yet: {}", sign_in.place.advice());
+        return format!(
+            "  token        none yet: {}",
+            sign_in.place.advice_with(flags)
+        );
     }
     match (&snapshot.last_error, snapshot.expires_at) {
         (None, Some(expires_at)) => {

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::http_client::TextResponse;
 use super::invocation::{Invocation, SettingsArgs};
 use super::output::print_result;
+use crate::admin::status_api::ProxyStatus;
 
 /// Check whether the running proxy is healthy: one line unless admin.listen is invalid, exit code 0 or 1
 #[derive(Args)]
@@ -30,15 +31,45 @@ impl HealthArgs {
         let invocation = Invocation::new(before, &self.settings);
         let path = if self.ready { "/ready" } else { "/live" };
         let (line, exit) = match probe(&invocation, path).await {
-            Ok(response) if response.status == StatusCode::OK => (response.printable(), Exit::Fine),
-            Ok(response) => (response.printable(), Exit::Failed),
+            Ok((response, people)) if response.status == StatusCode::OK => {
+                (format!("{}{people}", response.printable()), Exit::Fine)
+            }
+            Ok((response, _)) => (response.printable(), Exit::Failed),
             Err(error) => (format!("not live: {error}"), Exit::Failed),
         };
         print_result("cupbearer health", &format!("{line}\n"), exit)
     }
 }
 
-async fn probe(invocation: &Invocation, path: &str) -> Result<TextResponse, AdminError> {
+/// Asks the running proxy, and says who is signed in where the response does not.
+async fn probe(invocation: &Invocation, path: &str) -> Result<(TextResponse, String), AdminError> {
     let listener = AdminListener::find(invocation, TIME_LIMIT).await?;
-    listener.probe(path).await
+    let response = listener.probe(path).await?;
+    let people = match &listener.status {
+        Some(status) if path == "/ready" && status.proxies.len() == 1 => String::new(),
+        Some(status) => people(&status.proxies),
+        None => String::new(),
+    };
+    Ok((response, people))
+}
+
+/// Who is signed in to each proxy that needs a person, after a semicolon.
+fn people(proxies: &[ProxyStatus]) -> String {
+    let needing = proxies
+        .iter()
+        .filter_map(|proxy| Some((proxy, proxy.token.sign_in.as_ref()?)));
+    let people = needing.map(|(proxy, sign_in)| {
+        let place = if proxies.len() > 1 {
+            format!("{}: ", proxy.name)
+        } else {
+            String::new()
+        };
+        let who = match (&sign_in.who, sign_in.is_signed_in) {
+            (Some(who), true) => format!("signed in as {who}"),
+            (None, true) => "signed in".to_owned(),
+            (_, false) => "nobody is signed in".to_owned(),
+        };
+        format!("; {place}{who}")
+    });
+    people.collect()
 }

@@ -6,7 +6,10 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::output::say;
+use super::quoting::shell_word;
 use crate::config::{self, Overrides, Setting, Surroundings};
+
+const ADMIN_LISTEN: &str = "admin.listen";
 
 // No doc comment: clap would show it as the description of every command that has these flags.
 #[derive(Args, Clone, Default)]
@@ -50,7 +53,7 @@ impl SettingsArgs {
         let dedicated = [
             ("--listen", "listen", self.listen),
             ("--upstream", "upstream.url", self.upstream),
-            ("--admin", "admin.listen", self.admin),
+            ("--admin", ADMIN_LISTEN, self.admin),
             ("--log-level", "log.level", self.log_level),
         ];
         let set = self.set.into_iter().map(|(key, text)| Setting {
@@ -113,6 +116,20 @@ impl Invocation {
             say("error: this command works on one proxy: give --config only once");
             Err(Exit::Usage)
         }
+    }
+
+    /// The flags that lead another command to the process that this one starts, each after a space.
+    pub(super) fn flags_to_find_it(&self) -> String {
+        let files = self.proxies.iter().filter_map(|proxy| proxy.file.as_ref());
+        let mut flags: Vec<String> = files
+            .map(|file| format!(" --config {}", shell_word(file)))
+            .collect();
+        // Every proxy has the same settings.
+        let mut settings = self.proxies.iter().flat_map(|proxy| &proxy.settings).rev();
+        let admin = settings.find(|setting| setting.key == ADMIN_LISTEN);
+        flags
+            .extend(admin.map(|setting| format!(" --admin {}", shell_word(setting.text.as_ref()))));
+        flags.concat()
     }
 
     /// The configuration that has the keys of the admin listener.

@@ -99,7 +99,8 @@ pub(super) async fn serve(
         // A closed terminal must not leave a process behind that holds the credential.
         has_terminal: std::io::stdin().is_terminal(),
     };
-    until_stopped(&mut running, admin.ok().as_ref(), stop, &manager).await
+    let admin = (admin.ok(), reload_from);
+    until_stopped(&mut running, admin, stop, &manager).await
 }
 
 /// The proxies that serve, each with its index among all, and those that cannot start.
@@ -230,7 +231,7 @@ fn access_lines(access: AccessLog) -> AccessLines {
 /// Serves until a signal or `POST /quit` asks to stop, then drains. A second signal cuts what is still open.
 async fn until_stopped(
     running: &mut [RunningProxy],
-    admin: Option<&AdminListeners>,
+    (admin, started_by): (Option<AdminListeners>, Option<&Invocation>),
     mut stop: StopRequests<'_>,
     manager: &ServiceManager,
 ) -> Exit {
@@ -238,12 +239,13 @@ async fn until_stopped(
     manager.ready(&status());
     let mut informed = std::pin::pin!(manager.keep_informed(status));
     let announced = async {
-        announce_tokens(running).await;
+        let flags = started_by.map(Invocation::flags_to_find_it);
+        announce_tokens(running, flags.as_deref()).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = stop.next() => {}
-        () = quit_requested(admin) => {}
+        () = quit_requested(admin.as_ref()) => {}
         () = announced => {}
         never = &mut informed => match never {},
     }
@@ -355,7 +357,7 @@ fn status_text(running: &[RunningProxy]) -> impl Fn() -> String + Send + Sync + 
 }
 
 /// The last lines of the banner, shown once the first token request of each proxy has ended.
-async fn announce_tokens(running: &[RunningProxy]) {
+async fn announce_tokens(running: &[RunningProxy], flags: Option<&str>) {
     for one in running {
         let snapshot = one.tokens().settled().await;
         let prefix = if running.len() > 1 {
@@ -363,6 +365,6 @@ async fn announce_tokens(running: &[RunningProxy]) {
         } else {
             String::new()
         };
-        say(&format!("{prefix}{}", token_line(&snapshot)));
+        say(&format!("{prefix}{}", token_line(&snapshot, flags)));
     }
 }

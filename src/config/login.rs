@@ -11,6 +11,11 @@ use super::login_store::LoginStore;
 use super::problems::InvalidValue;
 use crate::text::quoted;
 
+/// The key of [`LoginConfig::device_url`].
+pub const DEVICE_URL_KEY: &str = "token.device_url";
+/// The key of [`LoginConfig::revocation_url`].
+pub const REVOCATION_URL_KEY: &str = "token.revocation_url";
+
 /// How a person signs in at the authorization server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginConfig {

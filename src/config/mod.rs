@@ -78,7 +78,7 @@ pub use inputs::{Overrides, Setting, Surroundings};
 pub use keys::is_caller_name;
 pub use listen::{Listen, PORT_PROBE_HOST};
 pub use load::{AdminAddress, InvalidConfig, Loaded, load, load_admin, load_or_named, load_text};
-pub use login::LoginConfig;
+pub use login::{DEVICE_URL_KEY, LoginConfig, REVOCATION_URL_KEY};
 pub use login_pages::LoginPages;
 pub use login_store::LoginStore;
 pub use named_sources::NamedSources;

@@ -19,6 +19,8 @@ use super::person::SignedIn;
 use super::person_login::LoginError;
 use super::request_secrets::RequestSecrets;
 use super::response_body::{body, error_response};
+use super::unreachable::EndpointRole;
+use crate::config::DEVICE_URL_KEY;
 
 /// A sign-in with a code that has begun.
 pub struct DeviceAttempt {
@@ -92,7 +94,7 @@ impl Grant {
         &self,
         secrets: &RequestSecrets,
     ) -> Result<DeviceAuthorization, LoginError> {
-        let endpoint = self.login_endpoints().await?.device;
+        let endpoint = self.login_endpoints(self.limit).await?.device;
         let endpoint = endpoint.ok_or(LoginError::NoDeviceEndpoint)?;
         let connected = AtomicBool::new(false);
         let credential = self.credential(secrets, Vec::new());
@@ -104,22 +106,36 @@ impl Grant {
             form.append_pair(name, value.as_bytes());
         }
         let request = self.request(&credential, form)?;
-        let failed = |failure| unreachable(self.server(Some(&endpoint)), failure);
+        let configured = self
+            .config
+            .login()
+            .and_then(|login| login.device_url.as_ref());
+        let key = (DEVICE_URL_KEY, configured);
+        let server = self.server_as(EndpointRole::Device, &endpoint, key);
+        let failed = |failure| unreachable(server.clone(), failure);
         let asking = async {
             let http = self.http().await?;
             let sent = http.send(&endpoint, request, &connected).await;
             let mut response = sent.map_err(failed)?;
             let status = response.status();
             if status.is_redirection() {
-                return Err(GrantError::Redirected { status });
+                return Err(GrantError::Redirected {
+                    endpoint: EndpointRole::Device,
+                    status,
+                });
             }
             if !status.is_success() {
-                return Err(error_response(&mut response, &credential).await);
+                let error = error_response(&mut response, &credential).await;
+                return Err(error.responded_by(EndpointRole::Device));
             }
             let body = body(&mut response).await.map_err(failed)?;
-            body.map_err(|defect| GrantError::Unusable { status, defect })
+            body.map_err(|defect| GrantError::Unusable {
+                endpoint: EndpointRole::Device,
+                status,
+                defect,
+            })
         };
-        let limit = (self.limit, Some(&endpoint));
+        let limit = (self.limit, Some(server.clone()));
         let body = self.while_presentable(secrets, limit, &connected, asking);
         let body = body.await?;
         Ok(DeviceAuthorization::read(&body)?)

@@ -31,7 +31,7 @@ use super::request_secrets::RequestSecrets;
 use super::response::{self, AccessToken};
 use super::response_body::{body, error_response};
 use super::server_clock::ServerClock;
-use super::unreachable::TokenServer;
+use super::unreachable::{EndpointRole, TokenServer};
 use crate::config::{self, ClientAuth, GrantType, SourceRole};
 use crate::credentials::Secret;
 
@@ -150,14 +150,14 @@ impl Grant {
     }
 
     /// Makes a request that presents these secrets, for at most `limit`, and only as long as what it presents is valid.
-    /// `endpoint` is where it goes, if that is known.
+    /// `server` is where it goes, if that is known.
     ///
     /// # Errors
     /// What it would present must not be sent, or why the request failed.
     pub(super) async fn while_presentable<T>(
         &self,
         secrets: &RequestSecrets,
-        (limit, endpoint): (Duration, Option<&Url>),
+        (limit, server): (Duration, Option<TokenServer>),
         connected: &AtomicBool,
         requesting: impl Future<Output = Result<T, GrantError>>,
     ) -> Result<T, GrantError> {
@@ -167,7 +167,7 @@ impl Grant {
         finished.unwrap_or_else(|_| {
             let timed_out = GrantError::TimedOut {
                 limit,
-                server: self.server(endpoint),
+                server: server.unwrap_or_else(|| self.server(None)),
                 connected: connected.load(Ordering::Relaxed),
             };
             self.check_presented(secrets).and(Err(timed_out))
@@ -240,7 +240,11 @@ impl Grant {
         let mut response = sent.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(GrantError::Redirected { status }.into());
+            return Err(GrantError::Redirected {
+                endpoint: EndpointRole::Token,
+                status,
+            }
+            .into());
         }
         if status.is_success() {
             return Ok(self.granted(endpoint, &credential, &mut response).await?);
@@ -329,7 +333,11 @@ impl Grant {
         let failed = |error| unreachable(self.server(Some(endpoint)), error);
         let body = body(response).await.map_err(failed)?;
         let status = response.status();
-        let unusable = |defect| GrantError::Unusable { status, defect };
+        let unusable = |defect| GrantError::Unusable {
+            endpoint: EndpointRole::Token,
+            status,
+            defect,
+        };
         let body = Zeroizing::new(body.map_err(unusable)?);
         let access = response::access_token(response.headers(), &body, &self.config, credential);
         let access = access.map_err(unusable);
@@ -355,5 +363,17 @@ impl Grant {
         let url = url.or_else(|| self.config.endpoint.to_url());
         let url = url.expect("config admits only an endpoint or issuer that is a URL");
         self.client.server(&url, self.config.endpoint_key)
+    }
+
+    /// The server at the endpoint with this role, which `key` names instead of the issuer if it is configured.
+    pub(super) fn server_as(
+        &self,
+        role: EndpointRole,
+        url: &Url,
+        (key, configured): (&'static str, Option<&Url>),
+    ) -> TokenServer {
+        let key = configured.map_or(self.config.endpoint_key, |_| key);
+        let server = self.client.server(url, key);
+        TokenServer { role, ..server }
     }
 }

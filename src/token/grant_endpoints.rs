@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
@@ -54,17 +54,20 @@ impl Grant {
         Ok(found)
     }
 
-    /// The endpoints for a person's sign-in.
+    /// The endpoints for a person's sign-in. Takes at most `limit`.
     ///
     /// # Errors
     /// The issuer's metadata cannot be read.
-    pub(super) async fn login_endpoints(&self) -> Result<ServerEndpoints, GrantError> {
+    pub(super) async fn login_endpoints(
+        &self,
+        limit: Duration,
+    ) -> Result<ServerEndpoints, GrantError> {
         let connected = AtomicBool::new(false);
         let http = self.http().await?;
-        let reading = timeout(self.limit, self.endpoints(&http, &connected)).await;
+        let reading = timeout(limit, self.endpoints(&http, &connected)).await;
         reading.unwrap_or_else(|_| {
             Err(GrantError::TimedOut {
-                limit: self.limit,
+                limit,
                 server: self.server(None),
                 connected: connected.load(Ordering::Relaxed),
             })

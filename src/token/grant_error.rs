@@ -14,7 +14,7 @@ use super::request_secrets::UnreadableSecret;
 use super::response_error::{ErrorResponse, ResponseDefect};
 use super::store_error::{STORE_KEY, StoreError};
 use super::token_output::OutputDefect;
-use super::unreachable::{TokenServer, Unreachable};
+use super::unreachable::{EndpointRole, TokenServer, Unreachable};
 use crate::config::SOURCE_KEY;
 use crate::credentials::{CertificateFilesError, SecretError};
 use crate::text::error_chain;
@@ -69,15 +69,19 @@ pub enum GrantError {
     },
     /// A 3xx response. Following it would send the secret elsewhere.
     #[error(
-        "the token endpoint responded with {status}: redirects are not followed, so configure the final address"
+        "the {endpoint} responded with {status}: redirects are not followed, so configure the final address"
     )]
     Redirected {
+        /// What responded.
+        endpoint: EndpointRole,
         /// 300-399.
         status: StatusCode,
     },
     /// 4xx other than 408 and 429: the token endpoint rejects what this proxy is configured to send (RFC 6749 5.2).
-    #[error("the token endpoint rejected the request with {status}: {response}")]
+    #[error("the {endpoint} rejected the request with {status}: {response}")]
     Refused {
+        /// What responded.
+        endpoint: EndpointRole,
         /// 400-499.
         status: StatusCode,
         /// The error response.
@@ -86,8 +90,10 @@ pub enum GrantError {
         retry_after: Option<Duration>,
     },
     /// 408, 429, 5xx and any other status that decides nothing.
-    #[error("the token endpoint responded with {status}: {response}")]
+    #[error("the {endpoint} responded with {status}: {response}")]
     Unavailable {
+        /// What responded.
+        endpoint: EndpointRole,
         /// The status.
         status: StatusCode,
         /// The error response.
@@ -96,8 +102,10 @@ pub enum GrantError {
         retry_after: Option<Duration>,
     },
     /// A successful response without a token that can be sent.
-    #[error("the token endpoint responded with {status}, but {defect}")]
+    #[error("the {endpoint} responded with {status}, but {defect}")]
     Unusable {
+        /// What responded.
+        endpoint: EndpointRole,
         /// 200-299.
         status: StatusCode,
         /// What is wrong with it.
@@ -178,6 +186,18 @@ pub enum FailureOrigin {
 }
 
 impl GrantError {
+    /// The same error, if another endpoint than the token endpoint responded.
+    pub(super) fn responded_by(mut self, role: EndpointRole) -> Self {
+        if let Self::Redirected { endpoint, .. }
+        | Self::Refused { endpoint, .. }
+        | Self::Unavailable { endpoint, .. }
+        | Self::Unusable { endpoint, .. } = &mut self
+        {
+            *endpoint = role;
+        }
+        self
+    }
+
     /// On which side its cause is.
     #[must_use]
     pub fn origin(&self) -> FailureOrigin {

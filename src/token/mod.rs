@@ -133,4 +133,4 @@ pub use single_grant::SingleGrant;
 pub use store_error::StoreError;
 pub use token_output::{OutputDefect, check_output};
 pub use token_unavailable::{NoNewerToken, TokenUnavailable};
-pub use unreachable::{TokenServer, Unreachable, UnreachableCause};
+pub use unreachable::{EndpointRole, TokenServer, Unreachable, UnreachableCause};

@@ -116,22 +116,36 @@ impl SignInPlace {
     /// What a person must do, as a clause.
     #[must_use]
     pub fn advice(&self) -> String {
+        self.advice_with(Some(""))
+    }
+
+    /// The same with `flags`, each after a space, in the command that it names; without them it names a page, if there
+    /// is one.
+    #[must_use]
+    pub fn advice_with(&self, flags: Option<&str>) -> String {
+        let of_page = |page: &str| match flags {
+            Some(flags) => format!("at {page} or with `cupbearer login{flags}`"),
+            None => format!("at {page}"),
+        };
+        let flags = flags.unwrap_or_default();
         match (self.way, &self.page) {
             (SignInWay::Paste, _) => {}
             // Only that command shows the code.
-            (SignInWay::Device, _) => return "sign in with `cupbearer login --device`".to_owned(),
-            (SignInWay::Browser, Some(page)) => {
-                return format!("sign in at {page} or with `cupbearer login`");
+            (SignInWay::Device, _) => {
+                return format!("sign in with `cupbearer login --device{flags}`");
             }
-            (SignInWay::Browser, None) => return "sign in with `cupbearer login`".to_owned(),
+            (SignInWay::Browser, Some(page)) => {
+                return format!("sign in {}", of_page(page));
+            }
+            (SignInWay::Browser, None) => return format!("sign in with `cupbearer login{flags}`"),
         }
         let copy = match &self.login_url {
             Some(url) => format!("sign in at {url} and copy the token, then paste it"),
             None => "paste a token".to_owned(),
         };
         match &self.page {
-            Some(page) => format!("{copy} at {page} or with `cupbearer login`"),
-            None => format!("{copy} with `cupbearer login`"),
+            Some(page) => format!("{copy} {}", of_page(page)),
+            None => format!("{copy} with `cupbearer login{flags}`"),
         }
     }
 }

@@ -110,7 +110,7 @@ impl PersonLogin {
 
     /// Prepares the address at which a person signs in.
     pub(super) async fn authorization_request(&self) -> Result<AuthorizationRequest, LoginError> {
-        let endpoints = self.grant.login_endpoints().await?;
+        let endpoints = self.grant.login_endpoints(self.grant.limit).await?;
         if endpoints.lacks_s256 {
             return Err(LoginError::NoS256);
         }

@@ -15,6 +15,7 @@ use super::client_auth::ClientCredentials;
 use super::grant_error::GrantError;
 use super::response_error::{ErrorResponse, ResponseDefect};
 use super::schedule;
+use super::unreachable::EndpointRole;
 use crate::config::{GrantConfig, GrantType, TokenField};
 use crate::text::{Unprintable, sanitize};
 
@@ -139,16 +140,19 @@ pub(super) fn error(
     let retry_after = retry_after(headers, now);
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => GrantError::Unavailable {
+            endpoint: EndpointRole::Token,
             status,
             response,
             retry_after,
         },
         status if status.is_client_error() => GrantError::Refused {
+            endpoint: EndpointRole::Token,
             status,
             response,
             retry_after,
         },
         status => GrantError::Unavailable {
+            endpoint: EndpointRole::Token,
             status,
             response,
             retry_after,
@@ -159,6 +163,7 @@ pub(super) fn error(
 /// A 429 or 5xx response to a request for metadata. Its body is not read.
 pub(super) fn unavailable(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> GrantError {
     GrantError::Unavailable {
+        endpoint: EndpointRole::Token,
         status,
         response: ErrorResponse::Other { content_type: None },
         retry_after: retry_after(headers, now),

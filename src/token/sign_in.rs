@@ -8,7 +8,7 @@ use tokio::sync::{OwnedRwLockReadGuard, watch};
 
 use super::grant_revocation::RevokedToken;
 use super::handle::Tokens;
-use super::login_session::StoredCopy;
+use super::login_session::{StoredCopy, is_same};
 use super::pasted::{PasteDefect, PastedToken};
 use super::person::{Sessions, SignedIn};
 use super::person_login::PersonLogin;
@@ -201,10 +201,16 @@ impl SignOut {
         async { revoking.await.unwrap_or_default() }
     }
 
+    /// This one and another one, in which no token is revoked twice: two identities may share a session.
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     async fn finish(self) -> Option<String> {
-        let mut problem = None;
+        let (mut problem, mut revoked) = (None, Vec::new());
         for ended in self.0 {
-            problem = problem.or(ended.finish().await);
+            problem = problem.or(ended.finish(&mut revoked).await);
         }
         problem
     }
@@ -258,7 +264,8 @@ impl SharedStatus {
 }
 
 impl EndedLogin {
-    async fn finish(self) -> Option<String> {
+    /// Revokes nothing that is in `revoked`, and adds to it what it revokes.
+    async fn finish(self, revoked: &mut Vec<Secret>) -> Option<String> {
         let Self {
             login,
             copy,
@@ -268,8 +275,14 @@ impl EndedLogin {
         login.leave_store(copy).await;
         let (stored, failure) = login.remove_from_store().await;
         let token = stored.map(|token| (token, RevokedToken::Refresh)).or(token);
-        let revoked = match token {
-            Some((token, kind)) => login.revoke(&token, kind).await,
+        let is_new = |(token, _): &(Secret, RevokedToken)| {
+            !revoked.iter().any(|known| is_same(known, token))
+        };
+        let unrevoked = match token.filter(is_new) {
+            Some((token, kind)) => {
+                revoked.push(token.clone());
+                login.revoke(&token, kind).await
+            }
             None => None,
         };
         let failure = failure.map(|failure| {
@@ -280,7 +293,7 @@ impl EndedLogin {
             );
             format!("the refresh token could not be removed from the store: {failure}")
         });
-        failure.or(revoked)
+        failure.or(unrevoked)
     }
 }
 

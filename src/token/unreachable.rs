@@ -2,8 +2,8 @@
 //! change. Classifies the errors that libraries report; sends nothing.
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use url::Url;
 
@@ -12,10 +12,33 @@ use crate::config::{SOURCE_KEY, is_loopback};
 use crate::net::{CorporateProxyError, DialError, InterimFlood, TlsFailure};
 use crate::text::causes;
 
+/// Which of an authorization server's endpoints a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointRole {
+    /// RFC 6749 3.2.
+    Token,
+    /// RFC 8628 3.1.
+    Device,
+    /// RFC 7009 2.
+    Revocation,
+}
+
+impl fmt::Display for EndpointRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token => "token endpoint",
+            Self::Device => "device authorization endpoint",
+            Self::Revocation => "revocation endpoint",
+        })
+    }
+}
+
 /// The server that a request goes to, as messages describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenServer {
-    /// `host:port` of the token endpoint, or of the issuer whose metadata is read.
+    /// What the request is for.
+    pub role: EndpointRole,
+    /// `host:port` of the endpoint, or of the issuer whose metadata is read.
     pub address: String,
     /// The configuration key that names it.
     pub key: &'static str,
@@ -28,6 +51,7 @@ impl TokenServer {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
         Self {
+            role: EndpointRole::Token,
             address: format!("{host}:{port}"),
             key,
             proxy,
@@ -35,11 +59,11 @@ impl TokenServer {
     }
 
     /// What messages call it.
-    pub(super) fn title(&self) -> &'static str {
+    pub(super) fn title(&self) -> String {
         if self.key == SOURCE_KEY {
-            "the server in token.source,"
+            "the server in token.source,".to_owned()
         } else {
-            "the token endpoint"
+            format!("the {}", self.role)
         }
     }
 
@@ -173,7 +197,7 @@ impl Unreachable {
             ),
             Cause::Tls(failure) => tls_remedy(failure, key),
             Cause::NotHttp | Cause::Interim(_) => {
-                format!("check that {key} names a token endpoint")
+                format!("check that {key} names a {}", self.server.role)
             }
             Cause::Ended | Cause::Other(_) => outside_remedy(key),
         }

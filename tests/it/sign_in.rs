@@ -387,6 +387,11 @@ async fn the_commands_sign_in_and_out_and_their_exit_codes_say_why_not() {
     let upstream = Upstream::echoing().await;
     let binary = start(&upstream, "").await;
     let (file, admin) = (binary.file("cupbearer.toml"), binary.admin().to_string());
+    let advice = format!("or with `cupbearer login --config {}`", file.display());
+    until("the end of the banner", || {
+        binary.output().contains(&advice)
+    })
+    .await;
     let token = jwt(HOUR);
     let (code, text) = command(&["login"], &file, &admin, &format!("{token}\n")).await;
     if cfg!(not(target_os = "linux")) {
@@ -404,9 +409,19 @@ async fn the_commands_sign_in_and_out_and_their_exit_codes_say_why_not() {
     let (code, text) = command(&["status"], &file, &admin, "").await;
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("signed in    Ada Lovelace"), "{text}");
+    let health =
+        async |flags: &[&str]| command(&[&["health"], flags].concat(), &file, &admin, "").await;
+    let live = "live; signed in as Ada Lovelace\n".to_owned();
+    assert_eq!(health(&[]).await, (0, live));
+    let (code, text) = health(&["--ready"]).await;
+    assert_eq!((code, text.matches("signed in").count()), (0, 1), "{text}");
     let (code, text) = command(&["logout"], &file, &admin, "").await;
     assert_eq!((code, &*text), (0, "cupbearer: signed out\n"));
     assert_eq!(ask(binary.address, get("/")).await.status, 503);
+    assert_eq!(
+        health(&[]).await,
+        (0, "live; nobody is signed in\n".to_owned())
+    );
     // It is handed over, but requests do not use it.
     let expired = jwt(Duration::ZERO);
     let (code, text) = command(&["login"], &file, &admin, &expired).await;

@@ -5,15 +5,13 @@ use url::Url;
 use super::token_endpoint::{NamedEndpoint, encrypted};
 use crate::config::address::{self, Origin};
 use crate::config::keys::{self, Key};
-use crate::config::login::{LoginConfig, redirect_url};
+use crate::config::login::{DEVICE_URL_KEY, LoginConfig, REVOCATION_URL_KEY, redirect_url};
 use crate::config::login_store::LoginStore;
 use crate::config::token::{Endpoint, GrantName};
 use crate::config::values::Values;
 
 const REDIRECT_URL: &str = keys::TOKEN_REDIRECT_URL.path();
 const AUTHORIZATION_URL: &str = keys::TOKEN_AUTHORIZATION_URL.path();
-
-const DEVICE_URL: &str = keys::TOKEN_DEVICE_URL.path();
 
 /// Whether a person signs in at the authorization server.
 pub(super) fn is_chosen(values: &Values) -> bool {
@@ -44,7 +42,7 @@ pub(super) fn login(
     };
     let (authorization_url, device_url) = (authorization_url.ok()?, device_url.ok()?);
     let (needed, path) = if is_device_only {
-        (&device_url, DEVICE_URL)
+        (&device_url, DEVICE_URL_KEY)
     } else {
         (&authorization_url, AUTHORIZATION_URL)
     };
@@ -82,11 +80,7 @@ fn optional(values: &mut Values, key: &Key<String>) -> Result<Option<Url>, Unusa
 /// Another grant has no use for these keys.
 pub(super) fn warn_of_unused(values: &mut Values, grant: GrantName) {
     let of_browser = [REDIRECT_URL, AUTHORIZATION_URL];
-    let of_both = [
-        DEVICE_URL,
-        keys::TOKEN_REVOCATION_URL.path(),
-        keys::TOKEN_STORE.path(),
-    ];
+    let of_both = [DEVICE_URL_KEY, REVOCATION_URL_KEY, keys::TOKEN_STORE.path()];
     let unused: Vec<&str> = match grant {
         GrantName::AuthorizationCode => return,
         GrantName::DeviceCode => of_browser.to_vec(),

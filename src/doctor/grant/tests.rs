@@ -5,11 +5,12 @@ use std::io;
 use super::*;
 use crate::doctor::finding::Outcome;
 use crate::doctor::sample::config;
-use crate::token::{TokenServer, UnreadableSecret};
+use crate::token::{EndpointRole, TokenServer, UnreadableSecret};
 use crate::vendor::SetupStep;
 
 fn rejected_with(status: u16, code: &str, description: &str) -> GrantError {
     GrantError::Refused {
+        endpoint: EndpointRole::Token,
         status: StatusCode::from_u16(status).unwrap(),
         response: ErrorResponse::Fields {
             code: Some(code.to_owned()),
@@ -22,6 +23,7 @@ fn rejected_with(status: u16, code: &str, description: &str) -> GrantError {
 
 fn page(status: u16) -> GrantError {
     GrantError::Refused {
+        endpoint: EndpointRole::Token,
         status: StatusCode::from_u16(status).unwrap(),
         response: ErrorResponse::Other {
             content_type: Some("text/html".to_owned()),
@@ -32,6 +34,7 @@ fn page(status: u16) -> GrantError {
 
 fn unavailable_with(status: u16, retry_after: Option<u64>) -> GrantError {
     GrantError::Unavailable {
+        endpoint: EndpointRole::Token,
         status: StatusCode::from_u16(status).unwrap(),
         response: ErrorResponse::Other { content_type: None },
         retry_after: retry_after.map(Duration::from_secs),
@@ -168,6 +171,7 @@ fn a_web_page_is_due_to_a_proxy_or_a_firewall() {
         .collect();
     assert!(causes[0].contains("corporate proxy") && causes[1].contains("WAF"));
     let success = GrantError::Unusable {
+        endpoint: EndpointRole::Token,
         status: StatusCode::OK,
         defect: ResponseDefect::NotJson,
     };
@@ -234,6 +238,7 @@ fn the_remedy_of_the_failure_is_included_once() {
         let failure = GrantError::TimedOut {
             limit: Duration::from_secs(10),
             server: TokenServer {
+                role: EndpointRole::Token,
                 address: "as.example.com:443".to_owned(),
                 key: "token.url",
                 proxy: None,

@@ -1,6 +1,7 @@
 use http::StatusCode;
 
 use super::*;
+use crate::token::unreachable::EndpointRole;
 
 const GIVEN: &str = r#"{"device_code":"secret","user_code":"WDJB-MJHT","verification_uri":"https://as.example.com/device",
     "expires_in":600"#;
@@ -108,12 +109,14 @@ fn response(status: u16, code: &str, retry_after: Option<Duration>) -> GrantErro
     };
     if status == StatusCode::BAD_REQUEST || status == StatusCode::FORBIDDEN {
         GrantError::Refused {
+            endpoint: EndpointRole::Token,
             status,
             response,
             retry_after,
         }
     } else {
         GrantError::Unavailable {
+            endpoint: EndpointRole::Token,
             status,
             response,
             retry_after,

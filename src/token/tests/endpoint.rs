@@ -232,7 +232,7 @@ async fn a_redirect_is_an_error_and_its_target_sees_no_connection() {
         let endpoint = ScriptedEndpoint::new(move |_| Act::Send(head.clone().into_bytes())).await;
         let failure = endpoint.exchange(ClientAuth::Post).await.unwrap_err();
         assert!(
-            matches!(failure, GrantError::Redirected { status: seen } if seen.as_u16() == status),
+            matches!(failure, GrantError::Redirected { status: seen, .. } if seen.as_u16() == status),
             "{failure}"
         );
         assert_eq!(endpoint.requests.lock().unwrap().len(), 1);

@@ -227,9 +227,11 @@ async fn the_task_survives_every_kind_of_failure_including_a_panic() {
             5 => timed_out(),
             6 => Err(refused_connection()),
             7 => Err(GrantError::Redirected {
+                endpoint: crate::token::EndpointRole::Token,
                 status: http::StatusCode::FOUND,
             }),
             8 => Err(GrantError::Unusable {
+                endpoint: crate::token::EndpointRole::Token,
                 status: http::StatusCode::OK,
                 defect: crate::token::ResponseDefect::Empty,
             }),

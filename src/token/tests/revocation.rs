@@ -106,3 +106,55 @@ async fn a_revocation_ends_with_the_assertion_that_it_presents() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn an_error_names_the_endpoint_that_was_asked_and_the_key_of_its_address() {
+    let redirect = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n";
+    let acts = [
+        (
+            answer("503 Service Unavailable", "text/html", ""),
+            "responded with 503",
+        ),
+        (
+            answer("401 Unauthorized", "text/html", ""),
+            "rejected the request with 401",
+        ),
+        (Act::Send(redirect.to_vec()), "responded with 302"),
+        (Act::Send(b"nonsense\r\n\r\n".to_vec()), "is not HTTP/1.1"),
+        (
+            Act::Drip(b"HTTP/1.1 200 OK\r\nX: ".to_vec()),
+            "no complete response",
+        ),
+    ];
+    let valid = json!({ "sub": "me", "exp": seconds_from_now(60) });
+    for (act, words) in acts {
+        let endpoint = ScriptedEndpoint::new(move |_| act.clone()).await;
+        let mut grant = grant_at(&endpoint);
+        grant.limit = Duration::from_millis(300);
+        let secrets = client_secret(assertion(&valid));
+        let asked = grant.authorize_device(&secrets).await.map(drop);
+        let Err(LoginError::Server(of_device)) = asked else {
+            panic!("{asked:?}");
+        };
+        let token = Secret::new("refresh");
+        let revoked = grant.revoke(&secrets, &token, RevokedToken::Refresh).await;
+        let of_revocation = revoked.expect_err("no act confirms it").chain();
+        let both = [
+            (
+                of_device.chain(),
+                "device authorization endpoint",
+                "token.device_url",
+            ),
+            (of_revocation, "revocation endpoint", "token.revocation_url"),
+        ];
+        for (text, name, key) in both {
+            assert!(text.contains(name) && text.contains(words), "{text}");
+            assert!(
+                !text.contains("token endpoint") && !text.contains("token.url"),
+                "{text}"
+            );
+            let is_unreachable = words == "is not HTTP/1.1";
+            assert_eq!(text.contains(key), is_unreachable, "{text}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::token::obtain::{RequestToken, SourceKind};
 use crate::token::refresh::TaskInputs;
 use crate::token::response::AccessToken;
 use crate::token::response_error::ErrorResponse;
+use crate::token::unreachable::EndpointRole;
 use crate::token::{
     AttemptCounter, ReadSecrets, RefreshTask, RequestSecrets, TokenServer, Tokens, UnreadableSecret,
 };
@@ -211,6 +212,7 @@ pub(super) fn grant(lifetime: Duration) -> Outcome {
 
 pub(super) fn unavailable(retry_after: Option<Duration>) -> Outcome {
     Err(GrantError::Unavailable {
+        endpoint: EndpointRole::Token,
         status: StatusCode::SERVICE_UNAVAILABLE,
         response: html(),
         retry_after,
@@ -219,6 +221,7 @@ pub(super) fn unavailable(retry_after: Option<Duration>) -> Outcome {
 
 pub(super) fn throttled(retry_after: Duration) -> Outcome {
     Err(GrantError::Unavailable {
+        endpoint: EndpointRole::Token,
         status: StatusCode::TOO_MANY_REQUESTS,
         response: html(),
         retry_after: Some(retry_after),
@@ -232,6 +235,7 @@ pub(super) fn invalid_client() -> Outcome {
         correlation_id: None,
     };
     Err(GrantError::Refused {
+        endpoint: EndpointRole::Token,
         status: StatusCode::UNAUTHORIZED,
         response,
         retry_after: None,
@@ -249,6 +253,7 @@ pub(super) fn timed_out() -> Outcome {
 
 pub(super) fn server() -> TokenServer {
     TokenServer {
+        role: EndpointRole::Token,
         address: "as.example.com:443".to_owned(),
         key: "token.url",
         proxy: None,
