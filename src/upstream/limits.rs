@@ -104,11 +104,6 @@ impl StallTimer {
         }
     }
 
-    /// Whether the request has a body.
-    pub(super) const fn has_upload(&self) -> bool {
-        self.upload.is_some()
-    }
-
     /// Whether the whole request body has been handed over.
     pub(super) fn is_request_sent(&self) -> bool {
         self.upload

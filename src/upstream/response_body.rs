@@ -112,7 +112,7 @@ impl<B: OutgoingBody> StreamingBody<B> {
     fn is_unfinished(&self) -> bool {
         matches!(self.held, Some(Held::Stream(_)))
             && !self.incoming.is_end_stream()
-            && (!self.stall.has_upload()
+            && (self.stall.is_request_sent()
                 || self
                     .incoming
                     .size_hint()

@@ -39,6 +39,11 @@ async fn a_response_that_breaks_off_with_no_error_is_incomplete() {
     for length in [None, Some(10)] {
         let read = read_until_reset(request("GET"), length, false).await;
         assert!(matches!(read, Err(BodyError::Unfinished)), "{read:?}");
+        // The API has all of the upload, so it declines nothing.
+        let (frames, body) = scripted();
+        drop(frames);
+        let read = read_until_reset(request("POST").map(|_| body), length, false).await;
+        assert!(matches!(read, Err(BodyError::Unfinished)), "{read:?}");
     }
 }
 
