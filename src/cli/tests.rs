@@ -7,7 +7,7 @@ use crate::config::Overrides;
 use invocation::Invocation;
 
 /// What a command line of `run` or `check` says about each proxy.
-fn proxies(line: &str) -> Vec<Overrides> {
+fn invocation(line: &str) -> Invocation {
     let cli = Cli::try_parse_from(line.split(' ')).ok().unwrap();
     let after = match cli.command {
         None => SettingsArgs::default(),
@@ -15,7 +15,11 @@ fn proxies(line: &str) -> Vec<Overrides> {
         Some(Command::Check(args)) => args.settings,
         Some(_) => panic!("neither run nor check: {line}"),
     };
-    Invocation::new(cli.settings, &after).proxies
+    Invocation::new(cli.settings, &after)
+}
+
+fn proxies(line: &str) -> Vec<Overrides> {
+    invocation(line).proxies
 }
 
 fn settings(line: &str) -> Vec<(String, String)> {
@@ -140,6 +144,25 @@ async fn a_command_for_one_proxy_refuses_several_configuration_files() {
     ] {
         let cli = Cli::try_parse_from(line.split(' ')).ok().unwrap();
         assert_eq!(cli.execute().await, Exit::Usage, "{line}");
+    }
+}
+
+#[test]
+fn another_command_finds_the_process_with_its_files_and_the_last_address_of_its_admin_listener() {
+    for (line, flags) in [
+        ("cupbearer", ""),
+        ("cupbearer --config it's run", " --config \"it's\""),
+        (
+            "cupbearer --config a run --config b",
+            " --config a --config b",
+        ),
+        (
+            "cupbearer run --admin unix:a;b --set admin.listen=c",
+            " --admin 'unix:a;b'",
+        ),
+        ("cupbearer --admin a run --set admin.listen=b", " --admin b"),
+    ] {
+        assert_eq!(invocation(line).flags_to_find_it(), flags, "{line}");
     }
 }
 

@@ -108,16 +108,11 @@ impl<B: OutgoingBody> StreamingBody<B> {
 
     /// Whether a stream without further frames has not reached the end of its response: hyper takes a reset with
     /// `NO_ERROR` for the end. After a complete response that is usual, since the API does not want the rest of an
-    /// upload, and only a length can tell the two apart.
+    /// upload.
     fn is_unfinished(&self) -> bool {
         matches!(self.held, Some(Held::Stream(_)))
             && !self.incoming.is_end_stream()
-            && (self.stall.is_request_sent()
-                || self
-                    .incoming
-                    .size_hint()
-                    .exact()
-                    .is_some_and(|rest| rest > 0))
+            && self.incoming.size_hint().exact() != Some(0)
     }
 
     /// No byte has moved for too long.

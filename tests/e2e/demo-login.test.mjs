@@ -23,6 +23,9 @@ async function startDemo(t, way) {
   });
   t.after(() => demo.stop());
   assert.equal(found.page, `http://${admin}/sign-in`);
+  // The command of the last line would not find this demo: the one above has the flags for that.
+  const last = await until(() => /^ +token +none yet: (.*)$/m.exec(demo.output.stderr)?.[1], "the banner does not end");
+  assert.ok(last.endsWith(` at ${found.page}`), last);
   return { ...found, admin, demo };
 }
 

@@ -222,7 +222,7 @@ async fn a_renewal_that_brings_the_token_of_another_person_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_sign_out_of_two_identities_with_one_session_revokes_its_token_once() {
+async fn a_sign_out_of_several_identities_revokes_the_token_of_each_session_once() {
     let server = server().await;
     let directory = tempfile::tempdir().unwrap();
     let store = LoginStore::File(directory.path().join("login.json"));
@@ -230,10 +230,13 @@ async fn a_sign_out_of_two_identities_with_one_session_revokes_its_token_once() 
     let before = identity_with(store.clone(), &server, &sessions, "a");
     let after = identity_with(store, &server, &sessions, "a");
     sign_in_as(&after, "ada", s(300)).await;
+    let of_another = identity(&server, &sessions, "b");
+    sign_in_as(&of_another, "ada", s(300)).await;
     let (of_person, of_nobody) = (after.sign_out().unwrap(), before.sign_out().unwrap());
     // The one that has no token finds that of the other in the store.
-    assert_eq!(of_nobody.and(of_person).revoke().await, None);
+    let signed_out = of_nobody.and(of_person).and(of_another.sign_out().unwrap());
+    assert_eq!(signed_out.revoke().await, None);
     let requests = server.requests.lock().unwrap();
     let revoked = requests.iter().filter(|one| one.contains("token=refresh-"));
-    assert_eq!(revoked.count(), 1, "{requests:?}");
+    assert_eq!(revoked.count(), 2, "{requests:?}");
 }
