@@ -70,11 +70,11 @@ async fn the_rest_of_an_upload_may_be_declined_after_a_complete_response() {
 
 /// A whole response and the reset of its stream, as an API sends them at once that declines the rest of an upload.
 fn declining(length: &[u8]) -> Vec<u8> {
+    const OK: &[u8] = &[0x88]; // HPACK's static table
     let frame = |kind: u8, flags: u8, payload: &[u8]| {
         let size = u8::try_from(payload.len()).unwrap();
         [&[0, 0, size, kind, flags, 0, 0, 0, 1], payload].concat()
     };
-    const OK: &[u8] = &[0x88]; // HPACK's static table
     let (headers, data) = (frame(1, 4, &[OK, length].concat()), frame(0, 1, b"first"));
     [headers, data, frame(3, 0, &[0; 4])].concat()
 }
